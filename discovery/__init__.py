@@ -1,0 +1,1 @@
+"""Everything after the millivolts: designs, sweeps, measurement, maps, hypotheses, figures, widgets, reports."""
