@@ -1,0 +1,133 @@
+"""How every drawing looks: the one palette, the one kind of figure, and the axes they share."""
+
+import base64
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
+
+# Okabe and Ito's colours, which the common kinds of colour blindness keep apart.
+# Source: Okabe and Ito, Color Universal Design, 2008.
+BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#AA4499"
+ORANGE, SKY, BLACK = "#E69F00", "#56B4E9", "#222222"
+PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, "#882255", "#999933", "#555555", "#DDCC77")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
+DASHES = ("-", "--", "-.", ":")
+CONTINUOUS = "viridis"
+INK, FAINT, RULE = "#222222", "#6B6B6B", "#D8D8D8"
+PAPER_FINE, PAPER_BOLD, PAPER_EDGE = "#F9DCDC", "#EFB3B3", "#DE8F8F"
+MM_PER_INCH = 25.4
+PIXELS_PER_MM = 5
+DPI = MM_PER_INCH * PIXELS_PER_MM
+SYNTHETIC_MARK = "SYNTHETIC ECG, not a patient"
+
+
+class Picture(Figure):
+    """A matplotlib figure that shows itself in a notebook, carries its caption and belongs to no global state.
+
+    Parameters
+    ----------
+    width_mm, height_mm : float
+        Size on paper, millimetres.
+    caption : str
+        The sentence beneath the drawing; reports print it.
+    """
+
+    def __init__(self, width_mm: float, height_mm: float, *, caption: str = "", dpi: float = DPI) -> None:
+        super().__init__(
+            figsize=(width_mm / MM_PER_INCH, height_mm / MM_PER_INCH), dpi=dpi, facecolor="white"
+        )
+        FigureCanvasAgg(self)
+        self.caption = caption
+
+    def _repr_png_(self) -> bytes:
+        """The drawing as PNG bytes, for Jupyter."""
+        return png(self)
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG bytes at its own resolution, in its own size to the millimetre."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=figure.dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def data_uri(figure: Figure) -> str:
+    """The figure as a ``data:image/png`` address, to stand inside an HTML file."""
+    return "data:image/png;base64," + base64.b64encode(png(figure)).decode("ascii")
+
+
+def save_figure(figure: Figure, path: str | Path) -> Path:
+    """The path of the file written; its ending says the format: png, svg or pdf.
+
+    Raises
+    ------
+    ValueError
+        Where the ending is none of the three.
+    """
+    path = Path(path)
+    kind = path.suffix.lower().lstrip(".")
+    if kind not in ("png", "svg", "pdf"):
+        raise ValueError(
+            f"path must end in .png, .svg or .pdf, got {path.name!r}: the ending says the format"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, format=kind, dpi=figure.dpi)
+    return path
+
+
+def blank_paper(figure: Figure) -> Axes:
+    """Axes over the whole figure whose units are millimetres, from the lower left corner."""
+    axes = figure.add_axes((0, 0, 1, 1))
+    width, height = figure.get_size_inches() * MM_PER_INCH
+    axes.set(xlim=(0, width), ylim=(0, height))
+    axes.set_axis_off()
+    return axes
+
+
+def ruled(axes: Axes, left: float, bottom: float, width: float, height: float) -> None:
+    """Draw 1 mm and 5 mm squares, pink on white; the corner and the sides are whole multiples of 5 mm."""
+    for step, colour, points in ((1, PAPER_FINE, 0.35), (5, PAPER_BOLD, 0.6)):
+        columns = [left + step * k for k in range(int(round(width / step)) + 1)]
+        rows = [bottom + step * k for k in range(int(round(height / step)) + 1)]
+        axes.vlines(
+            columns, bottom, bottom + height, colors=colour, linewidths=points, zorder=0.5 + step / 10
+        )
+        axes.hlines(rows, left, left + width, colors=colour, linewidths=points, zorder=0.5 + step / 10)
+    corners = (
+        [left, left + width, left + width, left, left],
+        [bottom, bottom, bottom + height, bottom + height, bottom],
+    )
+    axes.plot(*corners, color=PAPER_EDGE, linewidth=0.8, zorder=1.1, solid_joinstyle="miter")
+
+
+def halo(points: float = 2.0) -> list:
+    """A white rim that keeps a label readable where it crosses a line."""
+    return [withStroke(linewidth=points, foreground="white")]
+
+
+def plain(axes: Axes, *, grid: str | None = "y", ticks: int = 6) -> None:
+    """Take away what is not data: two spines, heavy ticks; leave a faint grid along one axis."""
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(FAINT)
+    axes.tick_params(colors=INK, labelsize=8.5, width=0.6, length=3)
+    axes.set_axisbelow(True)
+    if grid:
+        axes.grid(axis=grid, color=RULE, linewidth=0.6)
+        if grid == "y":
+            axes.yaxis.set_major_locator(MaxNLocator(ticks))
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(ticks))
+
+
+def colours(names: Sequence[object]) -> dict[object, str]:
+    """One colour for each name; the two sexes always wear the same two."""
+    fixed = {"female": VERMILLION, "male": BLUE}
+    return {name: fixed.get(name, PALETTE[index % len(PALETTE)]) for index, name in enumerate(names)}
