@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import wfdb
+from tqdm.auto import tqdm
 
 from models.ecg import ECG, join
 from models.strips import known_conditions, millivolts_per, read_csv, read_npz, recorded, standard_leads
@@ -172,7 +173,7 @@ def open_ptbxl(folder: str | Path, fs: int = 500) -> Records:
 
     Source
     ------
-    Wagner et al., PTB-XL, a large publicly available electrocardiography dataset, Scientific Data 7:154, 2020.
+    Wagner et al., PTB-XL, a large publicly available electrocardiography dataset, Sci. Data 7:154, 2020.
     """
     names = {500: "filename_hr", 100: "filename_lr"}
     if fs not in names:
@@ -294,9 +295,9 @@ def read_wfdb(path: str | Path) -> ECG:
 def read_files(paths: Iterable[str | Path]) -> Iterator[tuple[str, ECG]]:
     """One (name, ECG) after another from files and folders of any readable kind.
 
-    A path is a WFDB record (with or without ``.hea``), a CSV table (see `models.strips.read_csv`), an NPZ archive
-    (`models.strips.read_npz`), or a folder: PTB-XL, MIMIC-IV-ECG, one with a ``RECORDS`` file, or else any folder,
-    read with all the records, tables and archives below it.
+    A path is a WFDB record (with or without ``.hea``), a CSV table (see `models.strips.read_csv`), an NPZ
+    archive (`models.strips.read_npz`), or a folder: PTB-XL, MIMIC-IV-ECG, one with a ``RECORDS`` file, or any
+    other, read with all the records, tables and archives below it.
 
     Raises
     ------
@@ -314,6 +315,18 @@ def read_files(paths: Iterable[str | Path]) -> Iterator[tuple[str, ECG]]:
             yield from read_npz(path)
         else:
             yield path.stem if path.suffix in (".hea", ".dat") else path.name, read_wfdb(path)
+
+
+def download_ptbxl(folder: str | Path, part: int = 200) -> Path:
+    """The folder, with PTB-XL at 500 Hz downloaded into it from PhysioNet; files already there are kept."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    wfdb.dl_files("ptb-xl", str(folder), ["ptbxl_database.csv", "scp_statements.csv", "LICENSE.txt"])
+    paths = open_ptbxl(folder).table["path"]
+    files = [f"{path}{extension}" for path in paths for extension in (".hea", ".dat")]
+    for start in tqdm(range(0, len(files), part), unit_scale=part, unit="file"):
+        wfdb.dl_files("ptb-xl", str(folder), files[start : start + part])
+    return folder
 
 
 def _read_folder(folder: Path) -> Iterator[tuple[str, ECG]]:
