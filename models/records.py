@@ -1,4 +1,4 @@
-"""Readers of recorded ECGs: PTB-XL, MIMIC-IV-ECG and single files, in millivolts, leads in one order by name."""
+"""Readers of recorded ECGs (PTB-XL, MIMIC-IV-ECG, single files): millivolts, leads in one order by name."""
 
 import ast
 import re
