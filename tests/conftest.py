@@ -1,4 +1,4 @@
-"""What all tests share: one thread, no window, no network, recorded ECGs and a browser where there are any."""
+"""What all tests share: one thread, no window, no network; recorded ECGs and a browser if there are any."""
 
 import os
 import shutil
