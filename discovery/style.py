@@ -2,6 +2,7 @@
 
 import base64
 import io
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
+
+from discovery.quantities import QUANTITIES
 
 # Okabe and Ito's colours, which the common kinds of colour blindness keep apart.
 # Source: Okabe and Ito, Color Universal Design, 2008.
@@ -28,7 +31,7 @@ SYNTHETIC_MARK = "SYNTHETIC ECG, not a patient"
 
 
 class Picture(Figure):
-    """A matplotlib figure that shows itself in a notebook, carries its caption and belongs to no global state.
+    """A figure that shows itself in a notebook, has its caption and belongs to no global state.
 
     Parameters
     ----------
@@ -93,10 +96,15 @@ def blank_paper(figure: Figure) -> Axes:
 def ruled(axes: Axes, left: float, bottom: float, width: float, height: float) -> None:
     """Draw 1 mm and 5 mm squares, pink on white; the corner and the sides are whole multiples of 5 mm."""
     for step, colour, points in ((1, PAPER_FINE, 0.35), (5, PAPER_BOLD, 0.6)):
-        columns = [left + step * k for k in range(int(round(width / step)) + 1)]
-        rows = [bottom + step * k for k in range(int(round(height / step)) + 1)]
+        columns = [left + step * k for k in range(round(width / step) + 1)]
+        rows = [bottom + step * k for k in range(round(height / step) + 1)]
         axes.vlines(
-            columns, bottom, bottom + height, colors=colour, linewidths=points, zorder=0.5 + step / 10
+            columns,
+            bottom,
+            bottom + height,
+            colors=colour,
+            linewidths=points,
+            zorder=0.5 + step / 10,
         )
         axes.hlines(rows, left, left + width, colors=colour, linewidths=points, zorder=0.5 + step / 10)
     corners = (
@@ -131,3 +139,30 @@ def colours(names: Sequence[object]) -> dict[object, str]:
     """One colour for each name; the two sexes always wear the same two."""
     fixed = {"female": VERMILLION, "male": BLUE}
     return {name: fixed.get(name, PALETTE[index % len(PALETTE)]) for index, name in enumerate(names)}
+
+
+def title_of(column: str) -> str:
+    """The name of a column for a reader; the column itself where it is not a known quantity."""
+    return QUANTITIES[column].label if column in QUANTITIES else column.replace("_", " ")
+
+
+def axis_title(column: str) -> str:
+    """The name of a column with its unit, as written on an axis."""
+    unit = QUANTITIES[column].unit if column in QUANTITIES else ""
+    return f"{title_of(column)} ({unit})" if unit and unit != "1" else title_of(column)
+
+
+def axes_mm(figure: Picture, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Axes at a place given in millimetres."""
+    whole_width, whole_height = figure.get_size_inches() * MM_PER_INCH
+    return figure.add_axes(
+        (left / whole_width, bottom / whole_height, width / whole_width, height / whole_height)
+    )
+
+
+def write_caption(figure: Picture) -> None:
+    """Write the caption small along the foot of the figure."""
+    width = figure.get_size_inches()[0] * MM_PER_INCH
+    lines = textwrap.fill(figure.caption, int(width / 1.52))
+    height = figure.get_size_inches()[1] * MM_PER_INCH
+    figure.text(6 / width, 2.5 / height, lines, fontsize=7.5, color=FAINT, va="bottom", linespacing=1.25)
