@@ -26,7 +26,7 @@ data: .venv/.installed          ## download PTB-XL (3 GB): only needed to train,
 
 train: .venv/.installed         ## train the bundled generator again on the records in DATA
 	$(BIN)/discovery measure $(DATA) --out training/measured.parquet
-	$(BIN)/python -m models.training --data $(DATA)
+	$(BIN)/python -m models.training --data $(DATA) --measured training/measured.parquet
 
 clean:                          ## forget the environment and the caches; runs/ and data/ stay
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache

@@ -1,8 +1,6 @@
 """Readers of recorded ECGs (PTB-XL, MIMIC-IV-ECG, single files): millivolts, leads in one order by name."""
 
-import ast
 import re
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,13 +12,9 @@ import wfdb
 from tqdm.auto import tqdm
 
 from models.ecg import ECG, join
+from models.listings import COLUMNS, mimic_listing, ptbxl_descriptions, ptbxl_listing
 from models.strips import known_conditions, millivolts_per, read_csv, read_npz, recorded, standard_leads
 
-COLUMNS = ("record", "patient_id", "age", "sex", "heart_rate", "text", "statements", "fold", "path")
-FOLDS = 10
-OVER_89 = 90.0
-LIKELIHOOD_UNKNOWN = 0.5
-RR_LIMITS_MS = (200.0, 3000.0)
 PTBXL = {
     "source": "PTB-XL",
     "licence": "CC BY 4.0",
@@ -175,27 +169,8 @@ def open_ptbxl(folder: str | Path, fs: int = 500) -> Records:
     ------
     Wagner et al., PTB-XL, a large publicly available electrocardiography dataset, Sci. Data 7:154, 2020.
     """
-    names = {500: "filename_hr", 100: "filename_lr"}
-    if fs not in names:
-        raise ValueError(f"fs must be 500 or 100 Hz for PTB-XL, got {fs}")
     folder = _folder(folder)
-    listed = pd.read_csv(_file(folder, "ptbxl_database.csv"))
-    known = pd.read_csv(_file(folder, "scp_statements.csv"), index_col=0)
-    seen = set(known.index[(known["form"] == 1) | (known["rhythm"] == 1)])
-    table = pd.DataFrame(
-        {
-            "record": listed["ecg_id"].astype(int),
-            "patient_id": listed["patient_id"].astype("int64"),
-            "age": listed["age"].where(listed["age"] < OVER_89, OVER_89).where(listed["age"].notna()),
-            "sex": listed["sex"].map({1: "female", 0: "male"}),
-            "heart_rate": np.nan,
-            "text": listed["report"],
-            "statements": [_likelihoods(codes, seen) for codes in listed["scp_codes"]],
-            "fold": listed["strat_fold"].astype(int),
-            "path": listed[names[fs]],
-        }
-    )
-    return Records(folder, table, PTBXL, known["description"].to_dict())
+    return Records(folder, ptbxl_listing(folder, fs), PTBXL, ptbxl_descriptions(folder))
 
 
 def open_mimic(
@@ -227,37 +202,13 @@ def open_mimic(
     Gow et al., MIMIC-IV-ECG: Diagnostic Electrocardiogram Matched Subset, PhysioNet, 2023.
     """
     folder = _folder(folder)
-    listed = pd.read_csv(_file(folder, "record_list.csv"))
-    machine = pd.read_csv(_file(folder, "machine_measurements.csv"), low_memory=False)
-    reports = sorted(
-        (name for name in machine if re.fullmatch(r"report_\d+", name)), key=lambda name: int(name[7:])
-    )
-    lines = machine[reports].fillna("").astype(str).to_numpy()
-    machine["text"] = ["|".join(line.strip() for line in row if line.strip()) for row in lines]
-    listed = listed.merge(
-        machine[["study_id", "rr_interval", "text"]], on="study_id", how="left", validate="1:1"
-    )
-    rr_ms = pd.to_numeric(listed["rr_interval"], errors="coerce")
-    age, sex = _age_and_sex(listed, folder, patients)
-    texts = listed["text"].fillna("")
-    table = pd.DataFrame(
-        {
-            "record": listed["study_id"].astype("int64"),
-            "patient_id": listed["subject_id"].astype("int64"),
-            "age": age,
-            "sex": sex,
-            "heart_rate": (60_000.0 / rr_ms).where(rr_ms.between(*RR_LIMITS_MS)),
-            "text": texts,
-            "statements": [dict(recognise(text)) if recognise else {} for text in texts],
-            "fold": [1 + zlib.crc32(str(patient).encode()) % FOLDS for patient in listed["subject_id"]],
-            "path": listed["path"],
-        }
-    )
-    return Records(folder, table, MIMIC)
+    return Records(folder, mimic_listing(folder, patients, recognise), MIMIC)
 
 
 def read_wfdb(path: str | Path) -> ECG:
     """One ECG from a WFDB record, mV, with age and sex where the header's comments tell them.
+
+    Samples that the record marks as invalid are NaN.
 
     Parameters
     ----------
@@ -357,36 +308,3 @@ def _folder(folder: str | Path) -> Path:
             f"folder must exist, got {folder}: `make data` downloads PTB-XL to data/ptb-xl"
         )
     return folder
-
-
-def _file(folder: Path, name: str) -> Path:
-    """One table of a data set, which must exist."""
-    if not (folder / name).is_file():
-        raise FileNotFoundError(
-            f"folder must hold {name}, got {folder} without it: give the folder of the data set"
-        )
-    return folder / name
-
-
-def _likelihoods(codes: str, seen: set[str]) -> dict[str, float]:
-    """Statements with likelihoods 0..1 out of the text of a PTB-XL cell in percent."""
-    stated = ast.literal_eval(codes) if isinstance(codes, str) else {}
-    unknown = {code: 1.0 if code in seen else LIKELIHOOD_UNKNOWN for code in stated}
-    return {code: percent / 100.0 if percent > 0 else unknown[code] for code, percent in stated.items()}
-
-
-def _age_and_sex(
-    listed: pd.DataFrame, folder: Path, patients: str | Path | None
-) -> tuple[pd.Series, pd.Series]:
-    """Age at the ECG and sex from MIMIC-IV's table of patients, or unknown."""
-    places = (
-        [Path(patients)] if patients is not None else [folder / "patients.csv", folder / "patients.csv.gz"]
-    )
-    place = next((path for path in places if path.is_file()), None)
-    if place is None and patients is not None:
-        raise FileNotFoundError(f"patients must be the file patients.csv of MIMIC-IV, got {patients}")
-    if place is None:
-        return pd.Series(np.nan, index=listed.index), pd.Series(None, index=listed.index, dtype=object)
-    people = pd.read_csv(place).set_index("subject_id").reindex(listed["subject_id"]).reset_index()
-    age = people["anchor_age"] + pd.to_datetime(listed["ecg_time"]).dt.year - people["anchor_year"]
-    return age.astype(float), people["gender"].map({"F": "female", "M": "male"})

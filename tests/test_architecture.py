@@ -39,7 +39,7 @@ DOORS = {
     "distributed": ("discovery.sweep",),
     "sklearn": ("discovery.maps",),
 }
-WITHOUT_TORCH = ("ecg", "statements", "rhythm", "synthetic", "records", "strips")
+WITHOUT_TORCH = ("ecg", "statements", "rhythm", "synthetic", "records", "listings", "strips")
 # Slow to import, or optional: these may be imported inside the function that needs them.
 LATE = {"torch", "umap", "pynndescent", "neurokit2", "sklearn", "jscatter", "dask", "distributed", "IPython"}
 # The command line and the first study bring a generator in, late, and start fast for it.

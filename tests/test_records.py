@@ -4,7 +4,7 @@ import pytest
 import wfdb
 
 from models.ecg import INDEPENDENT_LEADS, LEADS, twelve_leads
-from models.records import Records, open_mimic, open_ptbxl, read_files, read_wfdb
+from models.records import Records, download_ptbxl, open_mimic, open_ptbxl, read_files, read_wfdb
 
 FS = 500
 MIMIC_LEADS = ["I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4", "V5", "V6"]
@@ -201,6 +201,27 @@ def test_mimic_age_and_sex_come_from_the_table_of_patients(mimic):
     table = open_mimic(mimic).table
     assert table["age"].tolist() == [52, 55]
     assert table["sex"].tolist() == ["male", "female"]
+
+
+def test_the_download_asks_for_the_tables_and_then_for_every_record_of_them(ptbxl, monkeypatch):
+    asked = []
+    monkeypatch.setattr(wfdb, "dl_files", lambda name, folder, files: asked.append((name, folder, files)))
+    assert download_ptbxl(ptbxl, part=4) == ptbxl
+    assert {name for name, _, _ in asked} == {"ptb-xl"}
+    assert {folder for _, folder, _ in asked} == {str(ptbxl)}
+    assert asked[0][2][:2] == ["ptbxl_database.csv", "scp_statements.csv"]
+    records = [file for _, _, files in asked[1:] for file in files]
+    assert [len(files) for _, _, files in asked[1:]] == [4, 2]
+    assert records[:2] == ["records500/00000/00007_hr.hea", "records500/00000/00007_hr.dat"]
+
+
+def test_samples_marked_invalid_are_not_numbers(tmp_path):
+    signals = strip(1)
+    signals[3, 40:50] = np.nan
+    write_record(tmp_path / "gap", signals)
+    ecg = read_wfdb(tmp_path / "gap")
+    assert np.isnan(ecg.lead(LEADS[3])[0, 40:50]).all()
+    assert np.isfinite(ecg.signals).sum() == signals.size - 10
 
 
 def test_a_header_may_tell_age_and_sex(tmp_path):
