@@ -200,7 +200,14 @@ def label_of(column: str) -> str:
 
 def nearest(name: Any, names: Iterable[Any]) -> str:
     """The mend for a wrong name: the one that was probably meant, or those there are."""
-    words = {str(known): known for known in names}
+    known = list(names)
+    if (
+        isinstance(name, float)
+        and known
+        and all(isinstance(value, int | float | np.number) for value in known)
+    ):
+        return f"the nearest is {min(known, key=lambda value: abs(value - name)):g}"
+    words = {str(value): value for value in known}
     lower = str(name).lower()
     starts = [word for word in words if word.lower() == lower or word.lower().startswith(f"{lower}_")]
     close = starts or difflib.get_close_matches(str(name), words, n=1, cutoff=0.5)

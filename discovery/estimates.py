@@ -103,23 +103,29 @@ def mean_estimate(values: np.ndarray, *, binary: bool = False) -> Estimate:
     return Estimate(mean, float(error), n - 1, n, mean / spread if spread else np.nan, "d_z", limits)
 
 
-def welch_estimate(first: np.ndarray, second: np.ndarray) -> Estimate:
+def welch_estimate(first: np.ndarray, second: np.ndarray, *, binary: bool = False) -> Estimate:
     """The mean of `first` minus the mean of `second`, independent arms of unequal variance.
 
-    Source: Welch, Biometrika 34:28 (1947); effect size: Cohen's d with the pooled standard deviation.
+    Where the outcome is `binary`, one ECG of each kind is added to each arm for the standard error, which is
+    then not 0 where all the ECGs of an arm agree.
+
+    Source: Welch, Biometrika 34:28 (1947); Agresti and Caffo, Am Stat 54:280 (2000); effect size: Cohen's d
+    with the pooled standard deviation.
     """
     n = len(first) + len(second)
     if min(len(first), len(second)) < 2:
         counts = f"{len(first)} and {len(second)}"
         return no_estimate(n, "d", f"an interval needs 2 ECGs or more in each arm, got {counts}")
-    parts = first.var(ddof=1) / len(first), second.var(ddof=1) / len(second)
+    value = float(first.mean() - second.mean())
+    squares = first.var() * len(first) + second.var() * len(second)
+    size = float(value / np.sqrt(squares / (n - 2))) if squares else np.nan
+    arms = [np.r_[arm, 0, 1] if binary else arm for arm in (first, second)]
+    parts = [arm.var(ddof=1) / len(arm) for arm in arms]
     if sum(parts) == 0:
         return no_estimate(n, "d", "the outcome does not vary within the arms")
-    freedom = sum(parts) ** 2 / (parts[0] ** 2 / (len(first) - 1) + parts[1] ** 2 / (len(second) - 1))
-    squares = first.var() * len(first) + second.var() * len(second)
-    value = float(first.mean() - second.mean())
-    size = value / np.sqrt(squares / (n - 2))
-    return Estimate(value, float(np.sqrt(sum(parts))), float(freedom), n, float(size), "d")
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(arm) - 1) for part, arm in zip(parts, arms, strict=True))
+    limits = (-1.0, 1.0) if binary else (-np.inf, np.inf)
+    return Estimate(value, float(np.sqrt(sum(parts))), float(freedom), n, size, "d", limits)
 
 
 def paired_differences(

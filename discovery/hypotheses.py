@@ -154,7 +154,8 @@ def _arm(rows: pd.DataFrame, axis: str, value: Any, where: str) -> np.ndarray:
     if not found.any():
         mend = nearest(value, column.dropna().unique())
         rest = f" where {where}" if where else ""
-        raise ValueError(f"contrast must name values of the column {axis!r}{rest}, got {value!r}: {mend}")
+        shown = arm_label(value) if value is None else repr(value)
+        raise ValueError(f"contrast must name values of the column {axis!r}{rest}, got {shown}: {mend}")
     return found.to_numpy(dtype=bool)
 
 
@@ -179,7 +180,7 @@ def _cells(rows: pd.DataFrame, held: Sequence[str]) -> np.ndarray:
 
 
 def _is_paired(paired: bool | str, possible: bool, shared: int) -> bool:
-    """Whether to pair by seed; refuse where that was demanded and cannot be."""
+    """Whether to pair by seed; refused where it was demanded and cannot be."""
     if paired not in (True, False, "auto"):
         raise ValueError(f"paired must be True, False or 'auto', got {paired!r}")
     if paired is True and not shared:
@@ -199,7 +200,7 @@ def _unpaired(rows: pd.DataFrame, claim: Hypothesis, x: np.ndarray, level: float
     rows, x = rows[usable].reset_index(drop=True), x[usable]
     values = rows[claim.outcome].to_numpy()
     if claim.contrast and not claim.given:
-        estimate = welch_estimate(values[x == 1], values[x == 0])
+        estimate = welch_estimate(values[x == 1], values[x == 0], binary=_binary(values))
         return estimate, Method(f"Welch, unpaired{name}", "ECGs", estimate.effect_name, level)
     estimate = _regression(values, x, rows[list(claim.given)])
     method = _words("regression with HC3 errors", claim.given, "adjusted for") + name
@@ -237,8 +238,8 @@ def _design(x: np.ndarray, given: pd.DataFrame) -> np.ndarray:
             parts.append(column.astype(float))
             continue
         alone = column.map(column.value_counts()).fillna(1) == 1
-        levels = pd.get_dummies(column.mask(alone), drop_first=True, dtype=float)
-        parts.append(levels.mask(alone))
+        parts.append(pd.get_dummies(column.mask(alone), drop_first=True, dtype=float))
+        parts.append(alone.map({False: 0.0, True: np.nan}))
     return pd.concat(parts, axis=1).to_numpy(dtype=float)
 
 
@@ -251,6 +252,8 @@ def _finding(
     frozen: str | Path | None,
 ) -> Finding:
     """The estimate judged, with what was missing in each arm and what to be careful with."""
+    if not 0 < method.level < 1:
+        raise ValueError(f"level must be between 0 and 1, got {method.level:g}: write 0.95 for 95 %")
     values = rows[claim.outcome]
     missing = values.isna().groupby(arms, sort=False).mean().to_dict()
     if values.nunique() == 1 and not _binary(values.to_numpy()):
