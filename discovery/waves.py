@@ -1,0 +1,189 @@
+"""The activity of all leads together, and where P, QRS and T rise out of it and sink back."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from discovery.beats import BEFORE, RATE
+
+MS = RATE / 1000  # samples per ms
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Widths (ms) and thresholds (parts of a wave's own peak) of the search."""
+
+    qrs_sigma: float = 7.0
+    p_sigma: float = 12.0
+    t_sigma: float = 16.0
+    qrs_on: float = 0.05
+    qrs_off: float = 0.06
+    p_edge: float = 0.25
+    t_off: float = 0.28
+    qrs_gap: float = 16.0
+    p_gap: float = 28.0
+    t_second: float = 0.5
+
+
+SETTINGS = Settings()
+
+
+@dataclass(frozen=True)
+class Waves:
+    """Edges in samples of the median beat, -1 where there is none, and the activity from which they were read."""
+
+    edges: dict[str, np.ndarray]
+    lumps: np.ndarray  # (batch, 3, sample): P, QRS, T; zero outside each wave, one peak inside
+    merged: np.ndarray  # (batch,) bool: T had not ended when P began
+    t_height: np.ndarray  # (batch,) mV: the T wave in the lead where it is largest
+
+
+def activity(beats: np.ndarray, sigma_ms: float) -> np.ndarray:
+    """Spatial velocity in mV/s, (batch, lead, sample) -> (batch, sample): the length of the smoothed derivative."""
+    slope = ndimage.gaussian_filter1d(beats, sigma_ms * MS, axis=2, order=1, truncate=3.0, mode="nearest")
+    return np.sqrt(np.sum(slope**2, axis=1)) * np.float32(RATE)
+
+
+def find_waves(beats: np.ndarray, rr: np.ndarray, settings: Settings = SETTINGS) -> Waves:
+    """Where P, QRS and T begin and end in median beats of shape (batch, 8, sample), `rr` in samples."""
+    sharp = activity(beats, settings.qrs_sigma)
+    qrs_on, qrs_peak, qrs_off = _qrs(sharp, settings)
+    slow = activity(beats, settings.t_sigma)
+    t_peak, t_fall, t_off, t_height = _t_wave(beats, slow, qrs_on, qrs_off, rr, settings)
+    soft = activity(beats, settings.p_sigma)
+    p_on, p_core, p_off = _p_wave(soft, t_off - rr, qrs_on, settings)
+    merged = (p_on >= 0) & (t_off >= p_on + rr - 2)
+    lumps = np.stack(
+        [
+            _lump(soft, p_on, p_core, p_off),
+            _lump(sharp, qrs_on, qrs_peak, qrs_off),
+            _lump(slow, np.where(t_fall >= 0, np.minimum(t_peak, t_fall - 1), -1), t_fall, t_off),
+        ],
+        axis=1,
+    )
+    edges = {
+        "p_on": p_on,
+        "p_off": p_off,
+        "qrs_on": qrs_on,
+        "qrs_off": qrs_off,
+        "t_peak": t_peak,
+        "t_off": t_off,
+    }
+    return Waves(edges, lumps, merged, t_height)
+
+
+def _qrs(sharp: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First, steepest and last sample of the QRS complex."""
+    rows = len(sharp)
+    peak = _argmax(sharp, np.full(rows, BEFORE - 35), np.full(rows, BEFORE + 35))
+    height = _at(sharp, peak)
+    gap = int(settings.qrs_gap * MS)
+    floor = _low(sharp[:, BEFORE - 130 : BEFORE - 20], 0.2)
+    on = _leave(sharp, floor, height, settings.qrs_on, gap, peak, peak - int(150 * MS), -1)
+    floor = np.minimum(floor, _low(sharp[:, BEFORE + 20 : BEFORE + 130], 0.2))
+    off = _leave(sharp, floor, height, settings.qrs_off, gap, peak, peak + int(190 * MS), +1)
+    return on, peak, off
+
+
+def _t_wave(
+    beats: np.ndarray,
+    slow: np.ndarray,
+    qrs_on: np.ndarray,
+    qrs_off: np.ndarray,
+    rr: np.ndarray,
+    settings: Settings,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Peak, steepest fall and end of the T wave, and its height in the largest lead."""
+    last = beats.shape[2] - 12
+    limit = np.minimum(last, qrs_on + rr - int(20 * MS)).astype(int)
+    start = qrs_off + int(40 * MS)
+    smooth = ndimage.gaussian_filter1d(beats, 10 * MS, axis=2, truncate=3.0, mode="nearest")
+    level = np.take_along_axis(smooth, np.clip(qrs_on - 8, 0, None)[:, None, None], axis=2)
+    size = np.sqrt(np.sum((smooth - level) ** 2, axis=1))
+    reach = np.minimum(limit, BEFORE + np.minimum(0.62 * rr + 10, 560 * MS)).astype(int)
+    peak = _argmax(size, start, np.maximum(reach, start + 10))
+    fall = _argmax(slow, peak, np.minimum(peak + int(170 * MS), limit))
+    height = _at(slow, fall)
+    floor = _low(slow[:, BEFORE:], 0.05)
+    off = _leave(slow, floor, height, settings.t_off, int(10 * MS), fall, limit, +1)
+    tall = np.abs(smooth - np.take_along_axis(smooth, off[:, None, None], axis=2))
+    tall = np.take_along_axis(tall, peak[:, None, None], axis=2)[:, :, 0].max(axis=1)
+    return peak, fall, off, tall
+
+
+def _p_wave(
+    soft: np.ndarray, earliest: np.ndarray, qrs_on: np.ndarray, settings: Settings
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First, steepest and last sample of the P wave."""
+    right = qrs_on - int(16 * MS)
+    left = np.clip(earliest, 12, right - 40).astype(int)
+    left = _argmax(-soft, left, left + int(60 * MS))  # past the tail of the T wave before
+    position = np.arange(soft.shape[1])[None, :]
+    ahead = (qrs_on[:, None] - position) / MS
+    weight = np.clip(1 - (ahead - 240) / 400, 0.4, 1.0)
+    core = _argmax(soft * weight, left, np.maximum(right, left + 5))
+    height = _at(soft, core)
+    floor = _low(soft[:, : BEFORE - 20], 0.1)
+    gap = int(settings.p_gap * MS)
+    on = _leave(soft, floor, height, settings.p_edge, gap, core, np.maximum(left - 10, 2), -1)
+    off = _leave(soft, floor, height, settings.p_edge, gap, core, qrs_on, +1)
+    return on, core, np.minimum(off, qrs_on)
+
+
+def _leave(
+    act: np.ndarray,
+    floor: np.ndarray,
+    height: np.ndarray,
+    part: float,
+    gap: int,
+    start: np.ndarray,
+    stop: np.ndarray,
+    step: int,
+) -> np.ndarray:
+    """Walking from `start` to `stop`, where activity stays below `part` of its height for `gap` samples."""
+    samples = act.shape[1]
+    position = np.arange(samples)[None, :]
+    stop = np.clip(stop, 2, samples - 3)
+    if step > 0:
+        ahead = ndimage.maximum_filter1d(act, gap, axis=1, origin=-(gap // 2) + (gap + 1) % 2, mode="nearest")
+        allowed = (position > start[:, None]) & (position <= stop[:, None])
+    else:
+        ahead = ndimage.maximum_filter1d(act, gap, axis=1, origin=gap // 2 - (gap + 1) % 2, mode="nearest")
+        allowed = (position < start[:, None]) & (position >= stop[:, None])
+    found = np.full(len(act), -1)
+    for relax in (1.0, 1.6, 2.5):
+        threshold = floor + part * relax * (height - floor)
+        quiet = (ahead < threshold[:, None]) & allowed
+        where = np.argmax(quiet, axis=1) if step > 0 else samples - 1 - np.argmax(quiet[:, ::-1], axis=1)
+        found = np.where((found < 0) & quiet.any(axis=1), where, found)
+    lowest = np.argmin(np.where(allowed, act, np.inf), axis=1)
+    return np.where(found < 0, lowest, found)
+
+
+def _lump(act: np.ndarray, on: np.ndarray, peak: np.ndarray, off: np.ndarray) -> np.ndarray:
+    """Activity between `on` and `off`, rising to `peak` and falling from it, zero elsewhere."""
+    position = np.arange(act.shape[1])[None, :]
+    on, peak, off = on[:, None], peak[:, None], off[:, None]
+    left = np.where((position > on) & (position <= peak), act, 0)
+    right = np.where((position >= peak) & (position < off), act, 0)
+    rising = np.maximum.accumulate(left, axis=1) * (position <= peak)
+    falling = np.maximum.accumulate(right[:, ::-1], axis=1)[:, ::-1] * (position > peak)
+    return np.where(on >= 0, rising + falling, 0)
+
+
+def _argmax(values: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    """The index of each row's largest value from `start` up to `stop`."""
+    position = np.arange(values.shape[1])[None, :]
+    inside = (position >= start[:, None]) & (position < stop[:, None])
+    return np.argmax(np.where(inside, values, -np.inf), axis=1)
+
+
+def _at(values: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Each row's value at its own index."""
+    return np.take_along_axis(values, index[:, None], axis=1)[:, 0]
+
+
+def _low(values: np.ndarray, part: float) -> np.ndarray:
+    """A low quantile of each row."""
+    return np.sort(values, axis=1)[:, int(part * values.shape[1])]
