@@ -61,7 +61,7 @@ def test_an_error_that_follows_the_rate_is_found_on_known_truth(slope, sound):
     rows["qt_ms"] = rows["known_qt_ms"] + slope * (rows["heart_rate"] - 60) + draw.normal(0, 3, len(rows))
     claim = Hypothesis("qt_ms", trend="heart_rate", smallest=0.2, direction="-")
     bias = instrument_bias(rows, claim)
-    assert bias.estimate == pytest.approx(slope, abs=0.03) and bias.unit == "ms/bpm"
+    assert bias.estimate == pytest.approx(slope, abs=0.1) and bias.unit == "ms/bpm"
     evidence = weigh(claim, rows, simulated=rows)
     assert evidence.instrument_sound is sound
     assert ("not to be relied on" in evidence.conclusion) is not sound
