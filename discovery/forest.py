@@ -28,7 +28,8 @@ def plot_effects(findings: Iterable[Any]) -> Picture:
 
     Parameters
     ----------
-    findings : iterable of Finding
+    findings : iterable of Finding or Evidence
+        With `Evidence` the published effect stands beside the generator's, as a diamond with its range.
 
     Raises
     ------
@@ -38,8 +39,8 @@ def plot_effects(findings: Iterable[Any]) -> Picture:
     findings = list(findings)
     if not findings:
         raise ValueError("findings must hold at least one finding, got none: run compare or trend first")
-    units = list(dict.fromkeys(finding.unit for finding in findings))
-    parts = [_Part.of([finding for finding in findings if finding.unit == unit]) for unit in units]
+    units = list(dict.fromkeys(finding_of(item).unit for item in findings))
+    parts = [_Part.of([item for item in findings if finding_of(item).unit == unit]) for unit in units]
     height = sum(part.height for part in parts) + 17
     figure = Picture(WIDTH_MM, height)
     top = height - 8
@@ -58,8 +59,15 @@ def plot_effects(findings: Iterable[Any]) -> Picture:
         f"{len(findings)} hypotheses: estimate with 95 % interval; shaded, the effects declared too small to "
         "matter. n counts seeds where arms are paired by seed."
     )
+    if any(getattr(item, "published", None) for item in findings):
+        figure.caption += " Open diamonds: published effects in people, with their range where one is given."
     write_caption(figure)
     return figure
+
+
+def finding_of(item: Any) -> Any:
+    """The finding about the generator, whether it comes alone or within `Evidence`."""
+    return getattr(item, "generator", item)
 
 
 def interval_in_words(finding: Any) -> str:
@@ -85,7 +93,7 @@ class _Part:
     @classmethod
     def of(cls, findings: Sequence[Any]) -> "_Part":
         """Lay out rows, each as tall as its label needs, the first on top."""
-        labels = tuple(textwrap.fill(finding.hypothesis.statement, 46) for finding in findings)
+        labels = tuple(textwrap.fill(finding_of(item).hypothesis.statement, 46) for item in findings)
         heights = [max(9.0, 4.1 * (label.count("\n") + 1) + 3.0) for label in labels]
         height = FOOT_MM + sum(heights)
         places = height - np.cumsum(heights) + np.array(heights) / 2
@@ -95,10 +103,13 @@ class _Part:
         """Draw the rows with the axis of this unit beneath them."""
         axes = axes_mm(figure, AXIS_MM, bottom + FOOT_MM, 72, self.height - FOOT_MM)
         axes.set(ylim=(FOOT_MM, self.height), yticks=[])
-        axes.set_xlabel(self.findings[0].unit or "no unit", fontsize=9, labelpad=1)
+        axes.set_xlabel(finding_of(self.findings[0]).unit or "no unit", fontsize=9, labelpad=1)
         whole = figure.get_size_inches()[1] * MM_PER_INCH
-        for finding, label, place in zip(self.findings, self.labels, self.places, strict=True):
+        for item, label, place in zip(self.findings, self.labels, self.places, strict=True):
+            finding, published = finding_of(item), getattr(item, "published", None)
             marker, face, edge = VERDICT_MARKS.get(finding.verdict, ("o", "white", INK))
+            if finding.as_expected:
+                face = edge = GREEN
             target, smallest = float(finding.hypothesis.target), float(finding.hypothesis.smallest)
             bounds = [place - 3.6, place + 3.6]
             axes.fill_betweenx(bounds, target - smallest, target + smallest, color=BAND, linewidth=0)
@@ -106,6 +117,10 @@ class _Part:
             if np.isfinite(finding.estimate):
                 axes.plot([finding.low, finding.high], [place, place], color=edge, linewidth=1.6)
                 axes.plot(finding.estimate, place, marker, markersize=6, mfc=face, mec=edge)
+            if published:
+                below = place - 2.6
+                axes.plot([published.low, published.high], [below, below], color=FAINT, linewidth=0.9)
+                axes.plot(published.value, below, "D", markersize=4.2, mfc="white", mec=FAINT)
             written = {
                 LABEL_MM: label,
                 ESTIMATE_MM: interval_in_words(finding),

@@ -6,11 +6,15 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
 
 from discovery.quantities import QUANTITIES
 
@@ -26,6 +30,7 @@ INK, FAINT, RULE = "#222222", "#6B6B6B", "#D8D8D8"
 PAPER_FINE, PAPER_BOLD, PAPER_EDGE = "#F9DCDC", "#EFB3B3", "#DE8F8F"
 MM_PER_INCH = 25.4
 PIXELS_PER_MM = 5
+CAPTION_LINE_MM = 3.6
 DPI = MM_PER_INCH * PIXELS_PER_MM
 SYNTHETIC_MARK = "SYNTHETIC ECG, not a patient"
 
@@ -47,22 +52,31 @@ class Picture(Figure):
         )
         FigureCanvasAgg(self)
         self.caption = caption
+        self.written: Text | None = None
 
     def _repr_png_(self) -> bytes:
         """The drawing as PNG bytes, for Jupyter."""
         return png(self)
 
 
-def png(figure: Figure) -> bytes:
-    """The figure as PNG bytes at its own resolution, in its own size to the millimetre."""
+def png(figure: Figure, *, caption: bool = True) -> bytes:
+    """The figure as PNG bytes in its own size to the millimetre, without its written caption if so wished."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=figure.dpi, metadata={"Software": None})
+    written = None if caption else getattr(figure, "written", None)
+    width, height = figure.get_size_inches()
+    foot = (CAPTION_LINE_MM * (written.get_text().count("\n") + 1) if written else 0) / MM_PER_INCH
+    if written:
+        written.set_visible(False)
+    whole = Bbox([[0, foot], [width, height]])
+    figure.savefig(buffer, format="png", dpi=figure.dpi, bbox_inches=whole if foot else None)
+    if written:
+        written.set_visible(True)
     return buffer.getvalue()
 
 
-def data_uri(figure: Figure) -> str:
+def data_uri(figure: Figure, *, caption: bool = True) -> str:
     """The figure as a ``data:image/png`` address, to stand inside an HTML file."""
-    return "data:image/png;base64," + base64.b64encode(png(figure)).decode("ascii")
+    return "data:image/png;base64," + base64.b64encode(png(figure, caption=caption)).decode("ascii")
 
 
 def save_figure(figure: Figure, path: str | Path) -> Path:
@@ -143,13 +157,32 @@ def colours(names: Sequence[object]) -> dict[object, str]:
 
 def title_of(column: str) -> str:
     """The name of a column for a reader; the column itself where it is not a known quantity."""
-    return QUANTITIES[column].label if column in QUANTITIES else column.replace("_", " ")
+    label = QUANTITIES[column].label if column in QUANTITIES else column.replace("_", " ")
+    return label[:1].upper() + label[1:]
 
 
 def axis_title(column: str) -> str:
     """The name of a column with its unit, as written on an axis."""
     unit = QUANTITIES[column].unit if column in QUANTITIES else ""
-    return f"{title_of(column)} ({unit})" if unit and unit != "1" else title_of(column)
+    title = title_of(column)
+    if not unit:
+        return title
+    return f"{title}, {unit}" if title.endswith(")") else f"{title} ({unit})"
+
+
+def levels_of(values: pd.Series) -> list:
+    """The different values of a column: numbers in order, words in order of appearance, None last."""
+    found = list(values.dropna().unique())
+    if pd.api.types.is_numeric_dtype(values):
+        found = sorted(found)
+    return found + ([None] if values.isna().any() else [])
+
+
+def level_in_words(level: object) -> str:
+    """A value as written in a legend."""
+    if level is None or (np.ndim(level) == 0 and pd.isna(level)):
+        return "not given"
+    return f"{level:g}" if isinstance(level, float | np.floating) else str(level)
 
 
 def axes_mm(figure: Picture, left: float, bottom: float, width: float, height: float) -> Axes:
@@ -165,4 +198,5 @@ def write_caption(figure: Picture) -> None:
     width = figure.get_size_inches()[0] * MM_PER_INCH
     lines = textwrap.fill(figure.caption, int(width / 1.52))
     height = figure.get_size_inches()[1] * MM_PER_INCH
-    figure.text(6 / width, 2.5 / height, lines, fontsize=7.5, color=FAINT, va="bottom", linespacing=1.25)
+    small = {"fontsize": 7.5, "color": FAINT, "va": "bottom", "linespacing": 1.25}
+    figure.written = figure.text(6 / width, 2.5 / height, lines, **small)
