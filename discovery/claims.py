@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -80,11 +81,13 @@ class Hypothesis:
                 f"given must name other columns than the outcome and what varies, got {given!r}: "
                 f"the claim is about {self.outcome} and {axis}"
             )
-        if isinstance(self.smallest, bool | str) or not (self.smallest or 0) > 0:
+        if isinstance(self.smallest, bool | str) or not 0 < (self.smallest or 0) < math.inf:
             raise ValueError(
                 f"smallest must be above 0 {unit_of(self.outcome)}, got {self.smallest!r}: say before "
                 "looking how large an effect must be to be worth finding"
             )
+        if not math.isfinite(self.target):
+            raise ValueError(f"target must be a number, got {self.target!r}: 0 where nothing is expected")
         if self.direction not in ("+", "-", "0", None):
             raise ValueError(f"direction must be '+', '-', '0' or None, got {self.direction!r}")
         if self.control not in ("positive", "negative", None):

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,25 +13,9 @@ from scipy.spatial import cKDTree
 from discovery.claims import nearest
 
 DEFAULT_COLUMNS = (
-    "rr_ms",
-    "rr_cv",
-    "p_ms",
-    "pr_ms",
-    "qrs_ms",
-    "qtcf_ms",
-    "tpte_ms",
-    "p_axis_deg",
-    "qrs_axis_deg",
-    "t_axis_deg",
-    "sokolow_lyon_mv",
-    "cornell_mv",
-    "r_v5_mv",
-    "st_v2_mv",
-    "st_v5_mv",
-    "t_ii_mv",
-    "t_v2_mv",
-    "t_v5_mv",
-)
+    "rr_ms", "rr_cv", "p_ms", "pr_ms", "qrs_ms", "qtcf_ms", "tpte_ms", "p_axis_deg", "qrs_axis_deg", "t_axis_deg",
+    "sokolow_lyon_mv", "cornell_mv", "r_v5_mv", "st_v2_mv", "st_v5_mv", "t_ii_mv", "t_v2_mv", "t_v5_mv",
+)  # fmt: skip
 MEASURED_SHARE = 0.9  # a default column measured in fewer ECGs would cost the map those ECGs
 LARGEST = 8.0  # scaled values are cut here, so that one failed measurement does not stretch the map
 SUBSAMPLE = 2000
@@ -153,6 +137,24 @@ class UMAPMap:
             placed.loc[known, ["x", "y", "distance"]] = np.column_stack([places, mean])
             placed.loc[known, "far"] = mean > np.quantile(own, 0.99)
         return placed
+
+    def with_placed(
+        self, table: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str] = ("mapped", "placed")
+    ) -> tuple["UMAPMap", pd.DataFrame]:
+        """This map with other ECGs placed on it, and both tables as one, told apart by the column ``source``.
+
+        The two go to `discovery.plots.plot_map`; rows of `other` with a missing value are left out.
+        """
+        placed = self.place(other)
+        known = placed["x"].notna().to_numpy()
+        parts = [table.loc[self.rows].assign(source=names[0]), other[known].assign(source=names[1])]
+        joined = pd.concat(parts, ignore_index=True)
+        places = np.vstack([self.coordinates, placed.loc[known, ["x", "y"]].to_numpy()])
+        features = np.vstack(
+            [self.features, self.scaling.apply(_values(other[known], self.scaling.columns)[0])]
+        )
+        whole = replace(self, coordinates=places, rows=joined.index.to_numpy(), features=features)
+        return whole, joined
 
     def covariates(self, table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
         """How well each column can be read off the map, from the neighbours of each point.

@@ -220,6 +220,7 @@ def test_a_family_withdraws_support_that_chance_could_give():
     assert family[0].verdict == "inconclusive" and "61 tests" in family[0].reason
     assert family[0].p_adjusted == pytest.approx(min(1.0, 61 * finding.p))
     control = compare(swept(effect=0.0), sex_claim(control="negative", direction=None))
+    assert adjust([]) == [] and adjust([control])[0].p_adjusted == pytest.approx(control.p)
     assert adjust([finding, control])[0].p_adjusted == pytest.approx(finding.p)  # controls are no part of it
 
 
@@ -383,6 +384,8 @@ def test_where_and_unknown_conditions_choose_the_rows():
         ({"outcome": "QTcF"}, "outcome must be a measured column, got 'QTcF': did you mean 'qtcf_ms'"),
         ({"smallest": None}, "smallest must be above 0 ms, got None: say before"),
         ({"smallest": 0}, "smallest must be above 0 ms, got 0"),
+        ({"smallest": math.inf}, "smallest must be above 0 ms, got inf"),
+        ({"target": math.nan}, "target must be a number, got nan"),
         ({"smallest": math.nan}, "smallest must be above 0 ms, got nan"),
         ({"direction": "up"}, "direction must be '\\+', '-', '0' or None, got 'up'"),
         ({"control": "maybe"}, "control must be 'positive', 'negative' or None, got 'maybe'"),

@@ -96,6 +96,15 @@ def test_new_points_fall_among_their_kind_and_strangers_are_told(umap_map, table
         assert nearer.mean() > 0.9
 
 
+def test_placed_points_join_the_map_and_its_table(umap_map, table):
+    new = measured(hearts=10, random=9)
+    whole, joined = umap_map.with_placed(table, new, ("old", "new"))
+    assert joined["source"].value_counts().to_dict() == {"old": 119, "new": 19}
+    assert len(whole.coordinates) == len(whole.features) == len(joined) == 138
+    assert whole.coordinates[:119] == pytest.approx(umap_map.coordinates)
+    assert joined.loc[119:, "rr_ms"].tolist() == new["rr_ms"].drop(1007).tolist()
+
+
 def test_the_order_of_rows_does_not_change_the_features(umap_map, table):
     turned = make_map(table.iloc[::-1], seed=3)
     order = np.argsort(turned.rows)
