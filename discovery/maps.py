@@ -13,8 +13,8 @@ from scipy.spatial import cKDTree
 from discovery.claims import nearest
 
 DEFAULT_COLUMNS = (
-    "rr_ms", "rr_cv", "p_ms", "pr_ms", "qrs_ms", "qtcf_ms", "tpte_ms", "p_axis_deg", "qrs_axis_deg", "t_axis_deg",
-    "sokolow_lyon_mv", "cornell_mv", "r_v5_mv", "st_v2_mv", "st_v5_mv", "t_ii_mv", "t_v2_mv", "t_v5_mv",
+    "rr_ms", "rr_cv", "p_ms", "pr_ms", "qrs_ms", "qtcf_ms", "tpte_ms", "p_axis_deg", "qrs_axis_deg",
+    "t_axis_deg", "sokolow_lyon_mv", "cornell_mv", "r_v5_mv", "st_v2_mv", "st_v5_mv", "t_ii_mv", "t_v2_mv", "t_v5_mv",
 )  # fmt: skip
 MEASURED_SHARE = 0.9  # a default column measured in fewer ECGs would cost the map those ECGs
 LARGEST = 8.0  # scaled values are cut here, so that one failed measurement does not stretch the map
@@ -141,7 +141,7 @@ class UMAPMap:
     def with_placed(
         self, table: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str] = ("mapped", "placed")
     ) -> tuple["UMAPMap", pd.DataFrame]:
-        """This map with other ECGs placed on it, and both tables as one, told apart by the column ``source``.
+        """The map with other ECGs placed on it, and both tables as one, told apart by the column ``source``.
 
         The two go to `discovery.plots.plot_map`; rows of `other` with a missing value are left out.
         """
