@@ -14,7 +14,8 @@ from discovery.claims import nearest
 
 DEFAULT_COLUMNS = (
     "rr_ms", "rr_cv", "p_ms", "pr_ms", "qrs_ms", "qtcf_ms", "tpte_ms", "p_axis_deg", "qrs_axis_deg",
-    "t_axis_deg", "sokolow_lyon_mv", "cornell_mv", "r_v5_mv", "st_v2_mv", "st_v5_mv", "t_ii_mv", "t_v2_mv", "t_v5_mv",
+    "t_axis_deg", "sokolow_lyon_mv", "cornell_mv", "r_v5_mv", "st_v2_mv", "st_v5_mv", "t_ii_mv", "t_v2_mv",
+    "t_v5_mv",
 )  # fmt: skip
 MEASURED_SHARE = 0.9  # a default column measured in fewer ECGs would cost the map those ECGs
 LARGEST = 8.0  # scaled values are cut here, so that one failed measurement does not stretch the map
