@@ -21,6 +21,8 @@ from discovery.style import (
     axes_mm,
     axis_title,
     colours,
+    level_in_words,
+    levels_of,
     plain,
     title_of,
     write_caption,
@@ -114,7 +116,8 @@ def plot_map(umap_map: Any, table: pd.DataFrame, color: str | Sequence[str]) -> 
     for column in color:
         _column("color", column, table)
     points = np.asarray(umap_map.coordinates)
-    shown = table.loc[list(umap_map.rows)] if len(points) != len(table) else table
+    shown = table.loc[umap_map.rows]
+    left_out = getattr(umap_map, "left_out", 0)
     across = 2 if len(color) == 4 else min(len(color), 3)
     down = -(-len(color) // across)
     panel_width, panel_height, foot = 80, 94, 9
@@ -128,24 +131,10 @@ def plot_map(umap_map: Any, table: pd.DataFrame, color: str | Sequence[str]) -> 
         f"UMAP of {len(points)} ECGs by {len(umap_map.columns)} columns, seed {umap_map.seed}; "
         f"trustworthiness {umap_map.trustworthiness:.2f} (1: all neighbours kept). Near means alike; "
         "distances between far groups have no scale."
+        + (f" {left_out} ECGs with a value missing are not on it." if left_out else "")
     )
     write_caption(figure)
     return figure
-
-
-def levels_of(values: pd.Series) -> list:
-    """The different values of a column: numbers in order, words in order of appearance, None last."""
-    found = list(values.dropna().unique())
-    if pd.api.types.is_numeric_dtype(values):
-        found = sorted(found)
-    return found + ([None] if values.isna().any() else [])
-
-
-def level_in_words(level: object) -> str:
-    """A value as written in a legend."""
-    if level is None or (np.ndim(level) == 0 and pd.isna(level)):
-        return "not given"
-    return f"{level:g}" if isinstance(level, float | np.floating) else str(level)
 
 
 def _column(name: str, column: str, table: pd.DataFrame) -> None:
