@@ -42,11 +42,7 @@ class ConditionsPicker(ipywidgets.VBox):
         self.heart_rate = ipywidgets.IntSlider(
             min=HEART_RATES[0], max=HEART_RATES[1], description="rate, bpm", **wide
         )
-        self.sex = ipywidgets.ToggleButtons(
-            options=SEXES,
-            description="sex",
-            style={"button_width": "84px", "description_width": "74px"},
-        )
+        self.sex = ipywidgets.ToggleButtons(options=SEXES, style={"button_width": "84px"})
         self.text = ipywidgets.Text(description="text", placeholder="clinical report, in words", **wide)
         self.preset = ipywidgets.Dropdown(
             options=[("choose a text ...", ""), *((words, words) for words in PRESETS)],
@@ -78,7 +74,8 @@ class ConditionsPicker(ipywidgets.VBox):
     def _line(self, name: str) -> ipywidgets.Box:
         """One control with its box for unknown."""
         layout = ipywidgets.Layout(width="100%", align_items="center")
-        return ipywidgets.HBox([getattr(self, name), self.unknown[name]], layout=layout)
+        word = [ipywidgets.HTML('<div class="kd-word">sex</div>')] if name == "sex" else []
+        return ipywidgets.HBox([*word, getattr(self, name), self.unknown[name]], layout=layout)
 
     def _read(self, change: Any = None) -> None:
         """Controls to value."""

@@ -117,6 +117,15 @@ class HypothesisTester(ipywidgets.VBox):
         one = Design(self.design.base, self.design.cells, self.design.axes, seed=self.design.seed)
         return f"{one.fingerprint[:10]}-{self.generator.digest[:8]}"
 
+    def _read(self) -> list[Path]:
+        """Sweeps of these ECGs that are there already, however many hearts."""
+        return sorted(self.folder.glob(f"{self._key}-n*/sweep.json"))
+
+    def _frozen(self, claim: Hypothesis) -> bool:
+        """Whether the claim was frozen before any of its ECGs were made."""
+        path = self.folder / "frozen" / f"{claim.digest[:16]}.json"
+        return path.exists() and all(path.stat().st_mtime <= there.stat().st_mtime for there in self._read())
+
     def freeze(self) -> Path:
         """Write the hypothesis before its ECGs are read; the path of the file.
 
@@ -125,10 +134,10 @@ class HypothesisTester(ipywidgets.VBox):
         ValueError
             Where ECGs of this plan have been read already.
         """
-        read = sorted(self.folder.glob(f"{self._key}-n*"))
-        if read:
+        read = self._read()
+        if read and not self._frozen(self.hypothesis):
             raise ValueError(
-                f"hypothesis must be frozen before its ECGs are read, got {read[0].name} already there: "
+                f"hypothesis must be frozen before its ECGs are read, got {read[0].parent.name} there: "
                 "choose another study number"
             )
         path = freeze(self.hypothesis, self.folder / "frozen")
@@ -185,7 +194,7 @@ class HypothesisTester(ipywidgets.VBox):
             self.run_button.disabled = self.freeze_button.disabled = True
             return
         self.run_button.disabled = self.freeze_button.disabled = self._runner.busy
-        frozen = (self.folder / "frozen" / f"{claim.digest[:16]}.json").exists()
+        frozen = self._frozen(claim)
         stamp = "frozen" if frozen else "exploratory"
         total = len(design) * self.seconds_each
         wait = "measuring how long one takes ..." if np.isnan(total) else f"about {_duration(total)}"
@@ -219,10 +228,10 @@ class HypothesisTester(ipywidgets.VBox):
             )
             return
         self.table = table
-        self.finding = compare(table, claim, frozen=self.folder / "frozen")
+        self.finding = compare(table, claim, frozen=self.folder / "frozen" if self._frozen(claim) else None)
         self.result.value = finding_card(self.finding)
         drawn = [plot_effects([self.finding]), plot_trend(table, claim.outcome, claim.axis)]
-        self.pictures.children = [_picture(figure) for figure in drawn]
+        self.pictures.children = [_picture(*each) for each in zip(drawn, ("860px", "520px"), strict=True)]
         self.progress.value = self.progress.max
         self._finish("Done.")
 
@@ -284,11 +293,10 @@ def _button(words: str, tip: str, style: str = "", *, disabled: bool = False) ->
     )
 
 
-def _picture(figure: Any) -> ipywidgets.Image:
+def _picture(figure: Any, width: str) -> ipywidgets.Image:
     """A figure as an image that never grows beyond the card."""
-    return ipywidgets.Image(
-        value=png(figure), format="png", layout=ipywidgets.Layout(max_width="100%", width="520px")
-    )
+    layout = ipywidgets.Layout(max_width="100%", width=width)
+    return ipywidgets.Image(value=png(figure), format="png", layout=layout)
 
 
 def _duration(seconds: float) -> str:

@@ -55,7 +55,7 @@ class MapBrowser(ipywidgets.VBox):
         self, umap_map: Any, table: pd.DataFrame, ecg_of: Callable[..., ECG], color: Sequence[str]
     ) -> None:
         self.points = np.asarray(umap_map.coordinates, dtype=np.float32)
-        self.table = table.iloc[np.asarray(umap_map.rows)].reset_index(drop=True)
+        self.table = table.loc[umap_map.rows].reset_index(drop=True)
         self.ecg_of, self.selected = ecg_of, np.array([], dtype=int)
         self.ecg: ECG | None = None
         self._scatter: Any = None

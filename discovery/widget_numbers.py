@@ -2,7 +2,7 @@
 
 import html
 from collections.abc import Sequence
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +36,14 @@ def numbers_table(b: pd.Series, a: pd.Series | None = None) -> str:
         Rows of `measure`: of what is shown, and of what is pinned.
     """
     if a is None:
-        head = ("", "asked", "measured", "usual in adults", "")
+        head = ("", "asked", "measured", "usual", "")
         body = [
             (_name(name), _asked(name, b), _number(name, b), _usual(name, b), _flag(name, b))
             for name in LISTED
         ]
     else:
         names = ('<span class="kd-a">A</span>', '<span class="kd-b">B</span>')
-        head = ("", *names, "B &minus; A", "usual in adults", "")
+        head = ("", *names, "B &minus; A", "usual", "")
         body = [
             (
                 _name(name),
@@ -96,8 +96,12 @@ def generator_code(generator: Any) -> str:
     if kind.__module__ == BUNDLED:
         call = f"generator = load_generator({generator.name!r})  # {generator.digest}"
         return f"from {BUNDLED} import load_generator\n\n{call}"
-    if is_dataclass(generator) and "<" not in repr(generator) and kind.__module__ != "__main__":
-        return f"from {kind.__module__} import {kind.__qualname__}\n\ngenerator = {generator!r}"
+    if is_dataclass(generator) and kind.__module__ != "__main__":
+        usual = kind()
+        values = {item.name: getattr(generator, item.name) for item in fields(generator) if item.init}
+        own = {name: value for name, value in values.items() if value != getattr(usual, name)}
+        call = f"{kind.__qualname__}({', '.join(f'{name}={value!r}' for name, value in own.items())})"
+        return f"from {kind.__module__} import {kind.__qualname__}\n\ngenerator = {call}"
     return f"# generator: {generator.name}, digest {generator.digest}, as given to the widget"
 
 
@@ -178,10 +182,11 @@ def finding_card(finding: Finding) -> str:
     missing = ", ".join(f"{share:.0%} of {escaped(arm)}" for arm, share in finding.missing.items())
     rows = [
         f'<span class="kd-stamp kd-{stamp}">{stamp}</span>&ensp;<b>{escaped(finding.verdict)}</b>',
-        f"{escaped(finding.hypothesis.statement)}: {words}",
+        escaped(finding.hypothesis.statement),
+        words,
         f"not measured: {missing or 'none'}",
-        f'<span class="kd-faint">{escaped(finding.reason)} A finding about the generator, not about patients.'
-        "</span>",
+        f'<span class="kd-faint">Why: {escaped(finding.reason)}.',
+        "A finding about the generator, not about patients.</span>",
     ]
     return "<br>".join(rows)
 
