@@ -1,0 +1,403 @@
+"""The result of a sweep: one folder of chunks, each of which is there whole or not at all.
+
+sweep.json            design, identity, versions
+signals.zarr          int16 at 1 microvolt, (ecg, lead, sample); one shard is one chunk of the sweep
+annotations/K.parquet what the generator says of chunk K's ECGs beside the signals (known intervals, latents)
+done/K.json           size and SHA-256 of chunk K's files, written last: without it the chunk is not there
+measured/KEY/K.*      one measurer's rows of chunk K, and their own marker
+"""
+
+import math
+import platform
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray
+
+from discovery.designs import Design
+from discovery.filing import broken_seal, plain_disk_errors, read_json, seal, write_json
+from discovery.store_files import (
+    open_dataset,
+    read_annotations,
+    read_rows,
+    read_signals,
+    write_annotations,
+    write_rows,
+    write_signals,
+)
+from models.ecg import ECG, Generator
+
+FORMAT = 1
+CHUNK = 64
+
+
+@dataclass(frozen=True)
+class SweepStore:
+    """A sweep in its folder, finished or not.
+
+    Parameters
+    ----------
+    folder : path
+        Where `run_sweep` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where the folder holds no sweep.
+    ValueError
+        Where it holds a damaged plan, or one of another format.
+    """
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder))
+        if not (self.folder / "sweep.json").is_file():
+            raise FileNotFoundError(
+                f"folder must hold a sweep, got {self.folder} without a sweep.json: run_sweep makes one"
+            )
+        if not isinstance(self._plan, dict) or self.design.fingerprint != self.identity["design"]:
+            raise ValueError(
+                f"{self.folder / 'sweep.json'} must hold the plan it was begun with, got a damaged one"
+            )
+        if self.identity["format"] != FORMAT:
+            raise ValueError(f"{self.folder} must be of format {FORMAT}, got {self.identity['format']}")
+
+    def __len__(self) -> int:
+        return len(self.design)
+
+    def __str__(self) -> str:
+        made = self.identity
+        return (
+            f"{self.folder}: {self.made:,} of {len(self):,} ECGs ({len(self.done)} of {len(self.chunks)} "
+            f"chunks) of design {made['design'][:8]} by {made['generator']} {made['digest'][:8]}"
+        )
+
+    @cached_property
+    def _plan(self) -> Any:
+        """What sweep.json holds."""
+        return read_json(self.folder / "sweep.json")
+
+    @cached_property
+    def design(self) -> Design:
+        """What is asked."""
+        return Design.from_dict(self._plan["design"])
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a run must agree with to go on here: design, generator, its digest, chunk, versions."""
+        return self._plan["identity"]
+
+    @property
+    def chunks(self) -> range:
+        """The numbers of all chunks, finished or not."""
+        return range(math.ceil(len(self.design) / self.identity["chunk"]))
+
+    @property
+    def done(self) -> tuple[int, ...]:
+        """The numbers of the finished chunks: marked, with every file there in its full size."""
+        return tuple(chunk for chunk in self.chunks if self.fault(chunk, digests=False) is None)
+
+    @property
+    def made(self) -> int:
+        """How many ECGs are there."""
+        return sum(len(self.rows(chunk)) for chunk in self.done)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every ECG is there."""
+        return len(self.done) == len(self.chunks)
+
+    @property
+    def clipped(self) -> dict[str, int]:
+        """How many samples lay beyond 32.767 mV and were clipped, and how many were not numbers."""
+        markers = [self.marker(chunk) for chunk in self.done]
+        return {name: sum(marker[name] for marker in markers) for name in ("clipped", "missing")}
+
+    def rows(self, chunk: int) -> range:
+        """The numbers of a chunk's ECGs."""
+        size = self.identity["chunk"]
+        return range(chunk * size, min((chunk + 1) * size, len(self.design)))
+
+    def marker(self, chunk: int) -> dict[str, Any] | None:
+        """What was written when the chunk was finished, if it was."""
+        return read_json(self.folder / "done" / f"{chunk:06d}.json")
+
+    def fault(self, chunk: int, digests: bool = True) -> str | None:
+        """What keeps a chunk from being done, in words; None where it is done."""
+        marker = self.marker(chunk)
+        if marker is None:
+            return f"done/{chunk:06d}.json must be there, got no such file"
+        return broken_seal(self.folder, marker["files"], digests)
+
+    def verify(self) -> list[str]:
+        """Every chunk that is not whole, with what is wrong; an empty list where all bytes are as written.
+
+        Reads every byte. `run_sweep` with the same design, and `measure_sweep`, redo what is named.
+        """
+        found = [(f"chunk {chunk}", self.fault(chunk)) for chunk in self.chunks]
+        for key in self._measurers():
+            found += [
+                (f"measured {key}, chunk {k}", self.measured_fault(key, k)) for k in self.measured_chunks(key)
+            ]
+        return [f"{where}: {fault}" for where, fault in found if fault]
+
+    def write(self, chunk: int, ecg: ECG) -> None:
+        """Keep one chunk: its files first, then the marker that makes it done."""
+        with plain_disk_errors(self.folder, f"write chunk {chunk}"):
+            rows, size = self.rows(chunk), self.identity["chunk"]
+            (self.folder / "done" / f"{chunk:06d}.json").unlink(missing_ok=True)
+            shard, clipped, missing = write_signals(self._signals, rows, ecg, (len(self), size))
+            notes = self.folder / "annotations" / f"{chunk:06d}.parquet"
+            write_annotations(notes, rows, ecg.annotations)
+            marker = {
+                "ecgs": [rows.start, rows.stop],
+                "clipped": clipped,
+                "missing": missing,
+                "provenance": dict(ecg.provenance),
+                "files": seal(self.folder, [shard, notes]),
+            }
+            write_json(self.folder / "done" / f"{chunk:06d}.json", marker)
+
+    def ecg(self, rows: int | slice | Sequence[int] | np.ndarray) -> ECG:
+        """Some ECGs by their number: one, a slice, a list, or a mask over the whole design.
+
+        Raises
+        ------
+        LookupError
+            Where one of them is not made yet.
+        """
+        wanted = np.atleast_1d(np.arange(len(self))[rows])
+        chunks = dict.fromkeys((wanted // self.identity["chunk"]).tolist())
+        for chunk in chunks:
+            if fault := self.fault(chunk, digests=False):
+                first = wanted[wanted // self.identity["chunk"] == chunk][0]
+                raise LookupError(
+                    f"rows must be ECGs that are made, got {first} in chunk {chunk} ({fault}): "
+                    "run_sweep with the same design makes it"
+                )
+        signals, fs, leads = read_signals(self._signals, wanted)
+        told = self.marker(next(iter(chunks)))["provenance"] if chunks else {}
+        repeats = self.design.repeats
+        return ECG(
+            signals,
+            fs,
+            leads,
+            tuple(self.design.cells[row // repeats] for row in wanted),
+            tuple(self._seeds[row] for row in wanted),
+            {"source": self.identity["generator"], "synthetic": True} | told | self._origin,
+            self._annotations(wanted),
+        )
+
+    def signals(self, query: str) -> ECG:
+        """The ECGs that a pandas query of the table finds, as in ``store.signals("age > 60")``."""
+        table = self.table()
+        try:
+            found = table.query(query)
+        except Exception as error:
+            raise ValueError(
+                f"query must be one that pandas can apply to {', '.join(table)}, got {query!r}: {error}"
+            ) from error
+        return self.ecg(found["ecg"].to_numpy())
+
+    def table(self, measured: str | None = None) -> pd.DataFrame:
+        """One row per ECG that is made, in order: what was asked, and what was measured if it was.
+
+        Parameters
+        ----------
+        measured : str or None
+            Which measurer's columns, by the name of its folder under ``measured``; None for the newest.
+        """
+        table = self.design.table
+        if not self.complete:
+            size = self.identity["chunk"]
+            table = table[(table["ecg"] // size).isin(self.done)].reset_index(drop=True)
+        keys = self._measurers()
+        if measured is None and not keys:
+            return table
+        parts = self.measured_parts(measured or keys[-1])
+        return table.merge(parts, on="ecg", how="left", validate="one_to_one") if len(parts) else table
+
+    def xarray(self) -> xarray.Dataset:
+        """The signals in millivolts, read when used, with the conditions as coordinates along ``ecg``."""
+        data = open_dataset(self._signals)
+        table = self.design.table
+        return data.assign_coords({name: ("ecg", table[name].to_numpy()) for name in table})
+
+    def measured_parts(self, key: str) -> pd.DataFrame:
+        """The rows that one measurer has made, in the order of ``ecg``; none where there are none."""
+        parts = [
+            read_rows(self._part(key, chunk))
+            for chunk in self.measured_chunks(key)
+            if self.measured_fault(key, chunk, digests=False) is None
+        ]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"ecg": []})
+
+    def measured_chunks(self, key: str) -> list[int]:
+        """The chunks for which a measurer has left a marker."""
+        return sorted(int(path.stem) for path in (self.folder / "measured" / key).glob("[0-9]*.json"))
+
+    def measured_fault(self, key: str, chunk: int, digests: bool = True) -> str | None:
+        """What keeps a chunk from being measured, in words; None where it is."""
+        name = f"measured/{key}/{chunk:06d}.json"
+        marker, source = read_json(self.folder / name), self.marker(chunk)
+        if marker is None:
+            return f"{name} must be there, got no such file"
+        if source is None or marker["of"] != source["files"]:
+            return f"{name} must be of the chunk's present signals, got others"
+        return broken_seal(self.folder, marker["files"], digests)
+
+    def write_measured(self, key: str, chunk: int, rows: pd.DataFrame) -> None:
+        """Keep one chunk of measurements: the rows first, then their marker."""
+        part = self._part(key, chunk)
+        with plain_disk_errors(self.folder, f"write the measurements of chunk {chunk}"):
+            part.with_suffix(".json").unlink(missing_ok=True)
+            write_rows(part, rows)
+            write_json(
+                part.with_suffix(".json"),
+                {"files": seal(self.folder, [part]), "of": self.marker(chunk)["files"]},
+            )
+
+    def begin_measured(self, key: str, measurer: dict[str, Any]) -> None:
+        """Make a place for one measurer's rows."""
+        about = self.folder / "measured" / key / "measurer.json"
+        if not about.is_file():
+            with plain_disk_errors(self.folder, "keep measurements"):
+                write_json(about, measurer | {"begun": _now()})
+
+    def _part(self, key: str, chunk: int) -> Path:
+        """Where one chunk of measurements lies."""
+        return self.folder / "measured" / key / f"{chunk:06d}.parquet"
+
+    def _measurers(self) -> list[str]:
+        """The folders of those who measured, the newest last."""
+        found = {path.parent.name: read_json(path) for path in self.folder.glob("measured/*/measurer.json")}
+        return sorted(found, key=lambda key: ((found[key] or {}).get("begun", ""), key))
+
+    @cached_property
+    def _seeds(self) -> list[int]:
+        """The seed of every ECG."""
+        return self.design.seeds()
+
+    @property
+    def _origin(self) -> dict[str, Any]:
+        """Which sweep the ECGs come from, as their provenance tells."""
+        return {"design": self.identity["design"], "digest": self.identity["digest"]}
+
+    def _annotations(self, wanted: np.ndarray) -> dict[str, np.ndarray]:
+        """What the generator said of these ECGs."""
+        size = self.identity["chunk"]
+        blocks: dict[int, dict[str, np.ndarray]] = {}
+        for chunk in dict.fromkeys((wanted // size).tolist()):
+            blocks[chunk] = read_annotations(self.folder / "annotations" / f"{chunk:06d}.parquet")
+        if not blocks:
+            return {}
+        names = set.intersection(*(set(block) for block in blocks.values()))
+        return {
+            name: np.stack([blocks[row // size][name][row % size] for row in wanted.tolist()])
+            for name in sorted(names)
+        }
+
+    @property
+    def _signals(self) -> Path:
+        """Where the signals lie."""
+        return self.folder / "signals.zarr"
+
+
+def begin_store(
+    folder: Path, design: Design, generator: Generator, chunk: int | None = None, overwrite: bool = False
+) -> SweepStore:
+    """The store of this sweep in `folder`: a new one, or the one that is there if it is the same.
+
+    Parameters
+    ----------
+    chunk : int or None
+        ECGs per chunk; None for 64, or for what the folder was begun with.
+    overwrite : bool
+        Remove another sweep that lies there. The same sweep is kept and continued all the same.
+
+    Raises
+    ------
+    FileExistsError
+        Where the folder holds something else.
+    """
+    identity = {
+        "format": FORMAT,
+        "version": _version(),
+        "design": design.fingerprint,
+        "generator": generator.name,
+        "digest": generator.digest,
+        "chunk": chunk or CHUNK,
+    }
+    if (folder / "sweep.json").is_file():
+        held = (read_json(folder / "sweep.json") or {}).get("identity", {})
+        difference = _difference(held, identity if chunk else identity | {"chunk": held.get("chunk")})
+        if difference is None:
+            return SweepStore(folder)
+        if not overwrite:
+            raise FileExistsError(
+                f"{folder} holds {difference}: choose another folder, or pass overwrite=True"
+            )
+        for name in ("done", "measured", "failed", "annotations", "signals.zarr"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+    plan = {"identity": identity, "design": design.to_dict(), "begun": _now(), "made_with": _made_with()}
+    with plain_disk_errors(folder, "begin a sweep"):
+        write_json(folder / "sweep.json", plan)
+    return SweepStore(folder)
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Refuse a folder that holds anything but a sweep."""
+    if folder.is_dir() and not (folder / "sweep.json").is_file():
+        for name in sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")):
+            raise FileExistsError(
+                f"folder must be empty or hold a sweep, got {folder} with {name}: choose another folder"
+            )
+
+
+def _difference(held: dict[str, Any], asked: dict[str, Any]) -> str | None:
+    """What a folder holds that is not what is asked, as 'design 3f2a, not 9c1e'; None where nothing."""
+    words = {
+        "design": "design",
+        "digest": "ECGs of generator",
+        "version": "ECGs made by version",
+        "chunk": "chunks of",
+    }
+    for name in ("format", "design", "generator", "digest", "version", "chunk"):
+        if held.get(name) == asked[name]:
+            continue
+        old, new = (
+            f"{values.get(name)}"[: 8 if name in ("design", "digest") else None] for values in (held, asked)
+        )
+        if name in ("generator", "digest"):
+            old = f"{held.get('generator')} {str(held.get('digest'))[:8]}"
+            new = f"{asked['generator']} {asked['digest'][:8]}"
+            return f"ECGs of generator {old}, not {new}"
+        return f"{words.get(name, name)} {old}, not {new}"
+    return None
+
+
+def _made_with() -> dict[str, str]:
+    """Versions that a reader may want to know; they are no part of the identity."""
+    return {"python": platform.python_version(), "numpy": np.__version__, "zarr": metadata.version("zarr")}
+
+
+def _version() -> str:
+    """The version of this toolkit."""
+    try:
+        return metadata.version("ecg-discovery")
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _now() -> str:
+    """The time of day, in words that sort."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,179 @@
+"""The file formats of a store: signals as int16 microvolts in Zarr v3, annotations and rows in Parquet."""
+
+import math
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow
+import pyarrow.parquet as parquet
+import xarray
+import zarr
+from zarr.codecs import BloscCodec
+
+from discovery.filing import settle, write_whole
+from models.ecg import ECG
+
+STEP_MV = 0.001
+LARGEST = 32767
+MISSING = -32768
+
+
+def open_signals(root: Path) -> zarr.Array:
+    """The array of all signals, int16, (ecg, lead, sample)."""
+    if not root.is_dir():
+        raise LookupError(f"{root} must hold signals, got none yet: run_sweep makes them")
+    return zarr.open_array(root, path="signals", mode="r+", config={"write_empty_chunks": True})
+
+
+def open_dataset(root: Path) -> xarray.Dataset:
+    """The signals in millivolts, read when they are used."""
+    open_signals(root)
+    return xarray.open_zarr(root, consolidated=False, chunks=None)
+
+
+def write_signals(root: Path, rows: range, ecg: ECG, shape: tuple[int, int]) -> tuple[Path, int, int]:
+    """Write one shard of signals; `shape` is the whole sweep's ECGs and those of a shard.
+
+    Returns
+    -------
+    tuple
+        The shard's file, how many samples were clipped, and how many were not numbers.
+    """
+    if not root.is_dir():
+        aside = root.with_name(f".signals.{os.getpid()}.partial")
+        _create_array(aside, (shape[0], *ecg.signals.shape[1:]), shape[1], ecg)
+        try:
+            os.rename(aside, root)
+        except OSError:  # another worker was first
+            shutil.rmtree(aside, ignore_errors=True)
+            if not root.is_dir():
+                raise
+    array = open_signals(root)
+    _same_shape(array, ecg)
+    counts, clipped, missing = to_counts(ecg.signals)
+    shard = shard_path(root, rows.start // shape[1])
+    shard.unlink(missing_ok=True)  # Zarr would read what it half replaces, damaged or not
+    array[rows.start : rows.stop] = counts
+    settle(shard)
+    settle(shard.parent)
+    return shard, clipped, missing
+
+
+def read_signals(root: Path, rows: np.ndarray) -> tuple[np.ndarray, float, tuple[str, ...]]:
+    """Some ECGs in millivolts, with their sampling frequency and leads."""
+    array = open_signals(root)
+    counts = array.oindex[rows] if len(rows) else np.empty((0, *array.shape[1:]), np.int16)
+    return to_millivolts(counts), array.attrs["fs"], tuple(array.attrs["leads"])
+
+
+def shard_path(root: Path, chunk: int) -> Path:
+    """Where the signals of a chunk lie."""
+    return root / "signals" / "c" / str(chunk) / "0" / "0"
+
+
+def write_annotations(path: Path, rows: range, annotations: dict[str, np.ndarray]) -> None:
+    """Keep what the generator said of these ECGs."""
+    write_whole(path, lambda aside: parquet.write_table(_arrow(rows, annotations), aside))
+
+
+def read_annotations(path: Path) -> dict[str, np.ndarray]:
+    """What `write_annotations` kept."""
+    return _arrays(parquet.read_table(path))
+
+
+def write_rows(path: Path, rows: pd.DataFrame) -> None:
+    """Keep a table."""
+    write_whole(path, lambda aside: rows.to_parquet(aside, index=False))
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """What `write_rows` kept."""
+    return parquet.read_table(path).to_pandas()
+
+
+def to_counts(signals: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """Millivolts as int16 microvolts; how many samples were clipped, and how many were not numbers."""
+    counts = np.rint(signals.astype(np.float32) / np.float32(STEP_MV))
+    missing = np.isnan(counts)
+    clipped = np.abs(counts) > LARGEST
+    counts = np.clip(np.where(missing, MISSING, counts), MISSING, LARGEST)
+    counts = np.where(clipped & (counts < 0), -LARGEST, counts)
+    return counts.astype(np.int16), int(clipped.sum()), int(missing.sum())
+
+
+def to_millivolts(counts: np.ndarray) -> np.ndarray:
+    """Int16 microvolts as float32 millivolts, NaN where nothing was measured or made."""
+    signals = counts.astype(np.float32) * np.float32(STEP_MV)
+    signals[counts == MISSING] = np.nan
+    return signals
+
+
+def _create_array(path: Path, shape: tuple[int, int, int], chunk: int, ecg: ECG) -> None:
+    """A Zarr group with the signals and their coordinates, as xarray expects them."""
+    group = zarr.create_group(path, overwrite=True)
+    group.create_array(
+        "signals",
+        shape=shape,
+        chunks=(math.gcd(8, chunk), *shape[1:]),
+        shards=(chunk, *shape[1:]),
+        dtype="int16",
+        fill_value=MISSING,
+        compressors=BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"),
+        dimension_names=("ecg", "lead", "sample"),
+        attributes={
+            "scale_factor": STEP_MV,
+            "_FillValue": MISSING,
+            "units": "mV",
+            "long_name": "generated ECG (synthetic)" if ecg.provenance.get("synthetic", True) else "ECG",
+            "fs": ecg.fs,
+            "leads": list(ecg.leads),
+            "coordinates": "time",
+        },
+    )
+    leads = group.create_array("lead", shape=(shape[1],), dtype=str, dimension_names=("lead",))
+    leads[:] = np.array(ecg.leads)
+    time = group.create_array(
+        "time", shape=(shape[2],), dtype="float64", dimension_names=("sample",), attributes={"units": "s"}
+    )
+    time[:] = np.arange(shape[2]) / ecg.fs
+
+
+def _same_shape(array: zarr.Array, ecg: ECG) -> None:
+    """Refuse ECGs that do not fit those already there."""
+    held = (*array.shape[1:], array.attrs["fs"], list(array.attrs["leads"]))
+    given = (*ecg.signals.shape[1:], ecg.fs, list(ecg.leads))
+    if held != given:
+        raise ValueError(
+            f"generator must make ECGs of one shape, got {given[0]} leads x {given[1]} samples at "
+            f"{given[2]:g} Hz after {held[0]} x {held[1]} at {held[2]:g} Hz"
+        )
+
+
+def _arrow(rows: range, annotations: dict[str, np.ndarray]) -> pyarrow.Table:
+    """Annotations as an Arrow table, one row per ECG; an array per ECG becomes a list of fixed size."""
+    columns: dict[str, pyarrow.Array] = {"ecg": pyarrow.array(np.asarray(rows, dtype=np.int64))}
+    shapes = {}
+    for name, values in annotations.items():
+        flat = pyarrow.array(values.reshape(-1))
+        if values.ndim > 1:
+            flat = pyarrow.FixedSizeListArray.from_arrays(flat, math.prod(values.shape[1:]))
+            shapes[name] = ",".join(map(str, values.shape[1:]))
+        columns[name] = flat
+    return pyarrow.table(columns).replace_schema_metadata(shapes)
+
+
+def _arrays(table: pyarrow.Table) -> dict[str, np.ndarray]:
+    """The annotations that `_arrow` wrote."""
+    shapes = {name.decode(): size.decode() for name, size in (table.schema.metadata or {}).items()}
+    found = {}
+    for name in table.column_names:
+        column = table[name].combine_chunks()
+        if name in shapes:
+            shape = (len(table), *map(int, shapes[name].split(",")))
+            found[name] = column.flatten().to_numpy(zero_copy_only=False).reshape(shape)
+        elif name != "ecg":
+            found[name] = column.to_numpy(zero_copy_only=False)
+    return found
