@@ -1,4 +1,4 @@
-"""From raw strips to one median beat each: cleaning, R peaks, alignment, and the beats that belong together."""
+"""From raw strips to one median beat each: cleaning, R peaks, alignment, kinds of beats."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ PADDING = 1.0  # s of mirrored signal at each end
 
 @dataclass(frozen=True)
 class Strip:
-    """One cleaned strip: independent leads at 500 and 250 Hz, and the signal in which R peaks are looked for."""
+    """One cleaned strip: the independent leads, and the signal in which R peaks are looked for."""
 
     wide: np.ndarray  # (8, samples at 500 Hz), 0.5 Hz high-pass
     narrow: np.ndarray  # (8, samples at 250 Hz), 5-30 Hz
@@ -39,10 +39,9 @@ class Beats:
 
     @property
     def typical_rr(self) -> float:
-        """Median interval between kept beats that follow each other, s; between all beats where there are none."""
+        """Median interval from the averaged beats to the beats after them, s."""
         intervals = np.diff(self.r_peaks)
-        normal = intervals[self.kept[1:] & self.kept[:-1]]
-        chosen = normal if len(normal) else intervals
+        chosen = intervals[self.whole[:-1]] if self.whole[:-1].any() else intervals
         return float(np.median(chosen)) if len(chosen) else 1.0
 
 
@@ -68,7 +67,7 @@ def clean(signals: np.ndarray, fs: float) -> list[Strip]:
 def find_beats(
     strip: Strip, seconds: float, find_peaks: Callable[[np.ndarray, float], np.ndarray]
 ) -> Beats | None:
-    """The beats of a strip, aligned, sorted into the dominant kind and the rest; None where there are none."""
+    """The beats of a strip, aligned, the dominant kind told from the rest; None where there are none."""
     guess = _plausible_peaks(strip, seconds, find_peaks)
     if not len(guess):
         return None
@@ -76,13 +75,24 @@ def find_beats(
     centre, correlation, kept = _dominant_kind(strip.narrow, centre)
     start = np.rint(centre * (RATE / MATCH_RATE)).astype(int)
     r_peaks = start / RATE - strip.padding
-    inside = (r_peaks >= BEFORE / RATE * 0.75) & (r_peaks <= seconds - AFTER / RATE * 0.75)
-    whole = kept & inside if np.sum(kept & inside) >= 3 else kept
+    whole = _typical(r_peaks, kept, seconds)
     windows = np.lib.stride_tricks.sliding_window_view(strip.wide, BEFORE + AFTER, axis=1)
     first = np.clip(start[whole] - BEFORE, 0, windows.shape[1] - 1)
     stack = windows[:, first].transpose(1, 0, 2)
     quality = float(np.mean(correlation[kept])) if kept.any() else 0.0
     return Beats(r_peaks, kept, whole, stack, middle(stack), quality)
+
+
+def _typical(r_peaks: np.ndarray, kept: np.ndarray, seconds: float) -> np.ndarray:
+    """The kept beats that neither an end of the strip nor an early neighbour cuts short, if three remain."""
+    inside = (r_peaks >= BEFORE / RATE * 0.75) & (r_peaks <= seconds - AFTER / RATE * 0.75)
+    intervals = np.diff(r_peaks)
+    usual = 0.8 * np.median(intervals) if len(intervals) else 0.0
+    alone = np.append(intervals > usual, True) & np.insert(intervals > usual, 0, True)
+    for choice in (kept & inside & alone, kept & inside):
+        if np.sum(choice) >= 3:
+            return choice
+    return kept
 
 
 def middle(stack: np.ndarray) -> np.ndarray:
@@ -136,7 +146,7 @@ def _at_rate(spectrum: np.ndarray, length: int, rate: float, seconds: float) -> 
 
 
 def _plausible_peaks(strip: Strip, seconds: float, find_peaks: Callable) -> np.ndarray:
-    """R peaks in s from the start of the padded strip: those found, less faint ones, plus those missed in a gap."""
+    """R peaks in s from the start of the padded strip: those found, less faint ones, plus those missed."""
     first = int(round(strip.padding * PEAK_RATE))
     inside = strip.composite[first : first + int(seconds * PEAK_RATE)].astype(float)
     quiet = np.full(int(0.5 * PEAK_RATE), np.min(inside))

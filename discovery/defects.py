@@ -1,4 +1,4 @@
-"""What can be wrong with a recording before anything is measured: found, named, and mended where that is honest."""
+"""What can be wrong with a recording before anything is measured: found, named, mended where honest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ def _filled(signals: np.ndarray, reasons: list[list[str]]) -> np.ndarray:
 
 
 def limb_residual(signals: np.ndarray, leads: Sequence[str]) -> np.ndarray:
-    """How far the limb leads are from Einthoven's and Goldberger's identities: the largest RMS, mV, per ECG."""
+    """How far the limb leads miss Einthoven's and Goldberger's identities: the largest RMS, mV, per ECG."""
     rows = {
         lead: np.asarray(signals[:, list(leads).index(lead)], np.float32) for lead in LEADS if lead in leads
     }

@@ -35,7 +35,7 @@ class Delineation:
     beat_kept : tuple of ndarray of bool
         Which of these beats are of the dominant kind (ectopic and noisy ones are not).
     median_beat : ndarray, float32, shape (batch, 12, sample)
-        Median of the kept beats, mV, 500 Hz, leads in the order of `models.ecg.LEADS`; NaN where there is none.
+        Median of the kept beats, mV, 500 Hz, leads as in `models.ecg.LEADS`; NaN where there is none.
     points : dict of str to ndarray
         ``p_on p_off qrs_on qrs_off t_peak t_off``, ms relative to R, shape (batch,); NaN where absent.
     p_score : ndarray
@@ -109,7 +109,8 @@ def _checked(signals: np.ndarray, fs: float, leads: Sequence[str]) -> np.ndarray
     signals = np.asarray(signals, np.float32)
     if signals.ndim != 3 or not len(signals):
         raise ValueError(
-            f"signals must have the shape (batch, lead, sample), got {signals.shape}: for one ECG write signals[None]"
+            f"signals must have the shape (batch, lead, sample), got {signals.shape}: "
+            "for one ECG write signals[None]"
         )
     if signals.shape[1] != len(leads):
         raise ValueError(
@@ -119,7 +120,7 @@ def _checked(signals: np.ndarray, fs: float, leads: Sequence[str]) -> np.ndarray
     absent = [lead for lead in INDEPENDENT_LEADS if lead not in leads]
     if absent:
         raise ValueError(
-            f"leads must hold {' '.join(INDEPENDENT_LEADS)}, got {' '.join(leads)}: {' '.join(absent)} not found"
+            f"leads must hold {' '.join(INDEPENDENT_LEADS)}, got {' '.join(leads)}: add {' '.join(absent)}"
         )
     if not SLOWEST <= fs <= FASTEST:
         raise ValueError(
@@ -250,6 +251,8 @@ def _p_coherence(beats: Beats | None, on: int, off: int) -> float:
     trend /= np.linalg.norm(trend)
     waves = waves - waves.mean(axis=2, keepdims=True)
     waves = waves - np.sum(waves * trend, axis=2, keepdims=True) * trend
+    noise = np.sqrt(np.mean((waves - waves.mean(axis=0)) ** 2, axis=(0, 2)))
+    waves /= np.maximum(noise, 0.3 * np.median(noise) + 1e-6)[None, :, None]
     waves = waves.reshape(len(waves), -1)
     others = waves.sum(axis=0) - waves
     size = np.linalg.norm(waves, axis=1) * np.linalg.norm(others, axis=1)

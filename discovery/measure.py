@@ -20,14 +20,14 @@ def measure(ecg: ECG, draws: int = 0) -> pd.DataFrame:
     ecg : ECG
         Generated or recorded; eight or twelve leads, 100 to 1000 Hz, 4 to 60 s.
     draws : int
-        With 8, say, `pr_se_ms`, `qrs_se_ms` and `qt_se_ms` say how far the intervals move when other beats of the
-        same strip are averaged (repeatability only: the method's own error comes on top).
+        With 8, say, `pr_se_ms`, `qrs_se_ms` and `qt_se_ms` tell how far the intervals move when the beats of
+        the strip are drawn again (repeatability only: the method's own error comes on top).
 
     Returns
     -------
     DataFrame
-        Columns as in `discovery.quantities.QUANTITIES`, with their units; NaN where nothing could be measured, and
-        `reasons` says why. One-dimensional annotations of the ECG are carried over.
+        Columns as in `discovery.quantities.QUANTITIES`, with their units; NaN where nothing could be
+        measured, and `reasons` says why. One-dimensional annotations of the ECG are carried over.
 
     Raises
     ------

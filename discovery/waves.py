@@ -8,6 +8,7 @@ from scipy import ndimage
 from discovery.beats import BEFORE, RATE
 
 MS = RATE / 1000  # samples per ms
+NOISY_LEAD = 2.0  # a lead this much less quiet than the middle one counts for less
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,11 @@ class Settings:
     p_edge: float = 0.25
     t_off: float = 0.28
     qrs_gap: float = 16.0
+    qrs_half: float = 0.10  # parts of a QRS complex are joined where both reach this part of the steepest
+    qrs_bridge: float = 28.0
     p_gap: float = 28.0
+    p_half: float = 0.5  # halves of a P wave are joined where both reach this part of the steeper one
+    p_bridge: float = 70.0
     t_second: float = 0.5
 
 
@@ -31,7 +36,7 @@ SETTINGS = Settings()
 
 @dataclass(frozen=True)
 class Waves:
-    """Edges in samples of the median beat, -1 where there is none, and the activity from which they were read."""
+    """Edges in samples of the median beat, and the activity from which they were read."""
 
     edges: dict[str, np.ndarray]
     lumps: np.ndarray  # (batch, 3, sample): P, QRS, T; zero outside each wave, one peak inside
@@ -40,9 +45,13 @@ class Waves:
 
 
 def activity(beats: np.ndarray, sigma_ms: float) -> np.ndarray:
-    """Spatial velocity in mV/s, (batch, lead, sample) -> (batch, sample): the length of the smoothed derivative."""
+    """Spatial velocity, mV/s, (batch, lead, sample) -> (batch, sample): length of the smoothed derivative."""
     slope = ndimage.gaussian_filter1d(beats, sigma_ms * MS, axis=2, order=1, truncate=3.0, mode="nearest")
-    return np.sqrt(np.sum(slope**2, axis=1)) * np.float32(RATE)
+    quiet = int(0.2 * slope.shape[2])
+    floor = np.partition(np.abs(slope), quiet, axis=2)[:, :, quiet]
+    usual = np.sort(floor, axis=1)[:, floor.shape[1] // 2, None]
+    weight = np.minimum(1, NOISY_LEAD * usual / np.maximum(floor, 1e-9))
+    return np.sqrt(np.sum((slope * weight[:, :, None]) ** 2, axis=1)) * np.float32(RATE)
 
 
 def find_waves(beats: np.ndarray, rr: np.ndarray, settings: Settings = SETTINGS) -> Waves:
@@ -82,7 +91,11 @@ def _qrs(sharp: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray,
     floor = _low(sharp[:, BEFORE - 130 : BEFORE - 20], 0.2)
     on = _leave(sharp, floor, height, settings.qrs_on, gap, peak, peak - int(150 * MS), -1)
     floor = np.minimum(floor, _low(sharp[:, BEFORE + 20 : BEFORE + 130], 0.2))
-    off = _leave(sharp, floor, height, settings.qrs_off, gap, peak, peak + int(190 * MS), +1)
+    bridge = int(settings.qrs_bridge * MS)
+    late = _leave(sharp, floor, height, settings.qrs_half, bridge, peak, peak + int(190 * MS), +1)
+    off = _leave(
+        sharp, floor, height, settings.qrs_off, gap, np.maximum(late - 1, peak), late + int(44 * MS), +1
+    )
     return on, peak, off
 
 
@@ -101,9 +114,12 @@ def _t_wave(
     smooth = ndimage.gaussian_filter1d(beats, 10 * MS, axis=2, truncate=3.0, mode="nearest")
     level = np.take_along_axis(smooth, np.clip(qrs_on - 8, 0, None)[:, None, None], axis=2)
     size = np.sqrt(np.sum((smooth - level) ** 2, axis=1))
-    reach = np.minimum(limit, BEFORE + np.minimum(0.62 * rr + 10, 560 * MS)).astype(int)
+    reach = np.minimum(limit, BEFORE + np.minimum(0.56 * rr + 30 * MS, 560 * MS)).astype(int)
     peak = _argmax(size, start, np.maximum(reach, start + 10))
-    fall = _argmax(slow, peak, np.minimum(peak + int(170 * MS), limit))
+    next_p = np.maximum(
+        peak + 100 * MS, qrs_on + rr - 230 * MS
+    )  # from here on a steep rise may be the next P
+    fall = _argmax(slow, peak, np.minimum(np.minimum(peak + 170 * MS, next_p), limit))
     height = _at(slow, fall)
     floor = _low(slow[:, BEFORE:], 0.05)
     off = _leave(slow, floor, height, settings.t_off, int(10 * MS), fall, limit, +1)
@@ -125,9 +141,13 @@ def _p_wave(
     core = _argmax(soft * weight, left, np.maximum(right, left + 5))
     height = _at(soft, core)
     floor = _low(soft[:, : BEFORE - 20], 0.1)
-    gap = int(settings.p_gap * MS)
-    on = _leave(soft, floor, height, settings.p_edge, gap, core, np.maximum(left - 10, 2), -1)
-    off = _leave(soft, floor, height, settings.p_edge, gap, core, qrs_on, +1)
+    gap, wide = int(settings.p_gap * MS), int(settings.p_bridge * MS)
+    first = _leave(soft, floor, height, settings.p_half, wide, core, np.maximum(left, core - 60), -1)
+    last = _leave(soft, floor, height, settings.p_half, wide, core, np.minimum(qrs_on, core + 60), +1)
+    on = _leave(
+        soft, floor, height, settings.p_edge, gap, np.minimum(first + 1, core), np.maximum(left - 10, 2), -1
+    )
+    off = _leave(soft, floor, height, settings.p_edge, gap, np.maximum(last - 1, core), qrs_on, +1)
     return on, core, np.minimum(off, qrs_on)
 
 
