@@ -77,7 +77,8 @@ def interval_in_words(finding: Any) -> str:
     width = finding.high - finding.low
     scale = width if np.isfinite(width) and width > 0 else abs(finding.estimate) or 1.0
     digits = int(np.clip(1 - np.floor(np.log10(scale)), 0, 6))
-    value, low, high = (f"{number:.{digits}f}" for number in (finding.estimate, finding.low, finding.high))
+    numbers = (round(number, digits) + 0.0 for number in (finding.estimate, finding.low, finding.high))
+    value, low, high = (f"{number:.{digits}f}" for number in numbers)
     return f"{value} [{low}, {high}]".replace("-", "\N{MINUS SIGN}")
 
 

@@ -33,7 +33,7 @@ def findings_html(findings: Sequence[Any]) -> str:
     for item in findings:
         finding = finding_of(item)
         verdict = f'<span class="verdict {_verdict_class(finding)}">{escape(str(finding.verdict))}</span>'
-        weighed = getattr(item, "recorded", None) or getattr(item, "instrument", None)
+        weighed = getattr(item, "recorded", None) or getattr(item, "instrument_sound", None) is False
         said = [finding.reason, item.conclusion if weighed else ""]
         rows.append([
             _claim_html(finding),

@@ -21,12 +21,12 @@ th { text-align: left; font-weight: 600; color: var(--faint); border-bottom: 2px
   padding: .35rem .9rem .35rem 0; vertical-align: bottom; }
 td { border-bottom: 1px solid var(--rule); padding: .5rem .9rem .5rem 0; vertical-align: top; }
 td:last-child, th:last-child { padding-right: 0; }
-.findings td { min-width: 110px; }
-.findings td:first-child { min-width: 230px; font-size: .92rem; }
-.findings td:nth-child(2) { min-width: 175px; }
-.findings td:nth-child(3) { min-width: 165px; }
+.findings td { min-width: 90px; }
+.findings td:first-child { min-width: 200px; font-size: .92rem; }
+.findings td:nth-child(2) { min-width: 165px; }
+.findings td:nth-child(3) { min-width: 155px; }
 .measured { min-width: 640px; }
-small { display: block; color: var(--faint); font-size: .76rem; line-height: 1.35; }
+small { display: block; color: var(--faint); font-size: .76rem; line-height: 1.35; overflow-wrap: anywhere; }
 small.missing { color: #a04000; }
 .verdict { display: inline-block; padding: .05rem .5rem; border-radius: 1rem; border: 1px solid;
   white-space: nowrap; }
@@ -44,7 +44,7 @@ dt { color: var(--faint); } dd { margin: 0; overflow-wrap: anywhere; }
   body { padding: 1.1rem .8rem 3rem; font-size: 15px; } h1 { font-size: 1.5rem; }
   .findings thead { display: none; }
   .findings tr { display: block; padding: .8rem 0; border-bottom: 2px solid var(--rule); }
-  .findings td { display: block; border: 0; padding: .2rem 0; }
+  .findings td { display: block; border: 0; padding: .2rem 0; min-width: 0; }
   .findings td:not(:first-child)::before { content: attr(data-head); display: block; color: var(--faint);
     font-size: .72rem; }
   dl { grid-template-columns: 1fr; } dd { margin-bottom: .4rem; }

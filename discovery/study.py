@@ -128,7 +128,6 @@ def study_figures(store: SweepStore, table: pd.DataFrame, evidence: list[Evidenc
     five = [_row_of(table, text=text, age=50, sex="female", heart_rate=60) for text in TEXTS]
     older = _row_of(table, text=NORMAL, age=table["age"].max(), sex="female", heart_rate=60)
     younger = _row_of(table, text=NORMAL, age=table["age"].min(), sex="female", heart_rate=60)
-    drawn = {"text", "heart_rate", "sex", "qtcf_ms"}
     umap_map = make_map(table)
     return [
         plot_effects(evidence),
@@ -137,7 +136,7 @@ def study_figures(store: SweepStore, table: pd.DataFrame, evidence: list[Evidenc
         plot_trend(normal, "qtcf_ms", "age", "sex"),
         plot_trend(normal, "pr_ms", "age", "sex"),
         plot_trend(table, "qrs_ms", "text", "sex"),
-        plot_map(umap_map, table, color=[name for name in table.columns if name in drawn]),
+        plot_map(umap_map, table, color=["text", "heart_rate", "sex", "qtcf_ms"]),
         plot_pair(store.ecg([five[0]]), store.ecg([five[1]]), boundaries=_two(table, five[0], five[1])),
         plot_pair(store.ecg([younger]), store.ecg([older]), boundaries=_two(table, younger, older)),
         *(draw_measured(store.ecg([row]), table.loc[row]) for row in five),

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from discovery.delineate import delineate
+from discovery.delineate import Delineation, delineate
 from discovery.paper import FARTHEST_MM, LONGEST_S, Sheet, lay_out, lay_out_beats, strip_of
 from discovery.style import (
     BLUE,
@@ -111,8 +111,9 @@ def plot_pair(
     boundaries: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None,
     gain: int = 10,
 ) -> Picture:
-    """Two ECGs, median beat upon median beat at the R peak: A blue and solid, B orange and dashed.
+    """Two ECGs, median beat upon median beat: A blue and solid, B orange and dashed.
 
+    The beats begin together: they are aligned at the onset of QRS, at the R peak where that is not known.
     Meant for the same heart (the same seed) with one condition changed; the heading says what differs.
 
     Parameters
@@ -130,7 +131,11 @@ def plot_pair(
         Where `gain` is another, or neither ECG has a beat to show.
     """
     window = np.arange(-PAIR_WINDOW_S[0], PAIR_WINDOW_S[1] + 1e-9, 0.002)
-    beats = [_median_beat(ecg, index, window) for ecg in (ecg_a, ecg_b)]
+    found = [delineate(ecg.signals[[index]], ecg.fs, ecg.leads) for ecg in (ecg_a, ecg_b)]
+    onsets = np.array([item.points["qrs_on"][0] for item in found]) / 1000
+    joined = "QRS onset" if np.isfinite(onsets).all() else "R peak"
+    shifts = onsets + 0.04 if joined == "QRS onset" else np.zeros(2)
+    beats = [_median_beat(item, window + shift) for item, shift in zip(found, shifts, strict=True)]
     sheet = lay_out_beats(beats, ecg_a.leads, window - window[0], speed=50, gain=gain)
     headings, shared = _what_differs(ecg_a, ecg_b, index)
     header = 4.0 + LINE_MM * 3 + 1.5
@@ -149,7 +154,7 @@ def plot_pair(
     paper.text(MARGIN_MM, top - LINE_MM * 2, shared, fontsize=9, va="top", color=INK)
     synthetic = any(bool(ecg.provenance.get("synthetic", False)) for ecg in (ecg_a, ecg_b))
     _draw_footer(paper, sheet, ecg_a, index, synthetic)
-    figure.caption = f"Median beats at the R peak. {headings[0]}; {headings[1]}. {shared}."
+    figure.caption = f"Median beats, aligned at the {joined}. {headings[0]}; {headings[1]}. {shared}."
     return figure
 
 
@@ -275,12 +280,11 @@ def _what_differs(ecg_a: ECG, ecg_b: ECG, index: int) -> tuple[tuple[str, str], 
     return (own[0], own[1]), f"Both: {shared}"
 
 
-def _median_beat(ecg: ECG, index: int, window: np.ndarray) -> np.ndarray:
-    """The median beat of every lead, mV, at the times of `window` from the R peak; NaN outside it."""
-    found = delineate(ecg.signals[index : index + 1], ecg.fs, ecg.leads)
+def _median_beat(found: Delineation, times: np.ndarray) -> np.ndarray:
+    """The median beat of every lead, mV, at `times`, s from the R peak; NaN where it has none."""
     beat = np.asarray(found.median_beat[0], dtype=float)
-    times = (np.arange(beat.shape[1]) - int(np.ravel(found.r_index)[0])) / MEDIAN_BEAT_FS
-    return np.stack([np.interp(window, times, lead, left=np.nan, right=np.nan) for lead in beat])
+    own = (np.arange(beat.shape[1]) - found.r_index) / MEDIAN_BEAT_FS
+    return np.stack([np.interp(times, own, lead, left=np.nan, right=np.nan) for lead in beat])
 
 
 def _measured(row: Mapping[str, Any], *, short: bool = False) -> list[str]:
