@@ -257,7 +257,7 @@ def _sentence(claim: Hypothesis) -> str:
             words = f"{outcome} follows {label_of(claim.trend)} with a slope of {claim.target:g}"
         return f"{words}{held}{where}; smallest effect: {claim.smallest:g} {claim.unit}"
     axis, arms = next(iter(claim.contrast.items()))
-    first, second = map(arm_label, arms)
+    first, second = (repr(arm) if " " in str(arm) else arm_label(arm) for arm in arms)
     change = {
         "+": f"is higher for {first} than for {second}",
         "-": f"is lower for {first} than for {second}",

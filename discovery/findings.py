@@ -106,8 +106,8 @@ class Finding:
 def adjust(findings: Sequence[Finding], method: str = "holm") -> list[Finding]:
     """The findings of one family with `p_adjusted`; "supported" is withdrawn unless it is below 1 - level.
 
-    Controls check the instrument and are no part of the family: their p stays as it is. A finding without a p
-    counts as a test that was made.
+    Controls check the instrument and are no part of the family: their `p_adjusted` stays NaN. A finding
+    without a p counts as a test that was made.
 
     Parameters
     ----------
@@ -116,15 +116,14 @@ def adjust(findings: Sequence[Finding], method: str = "holm") -> list[Finding]:
         Holm for a few claims stated beforehand, Benjamini-Hochberg for a screen.
     """
     family = [index for index, finding in enumerate(findings) if finding.hypothesis.control is None]
-    p = np.array([finding.p for finding in findings], dtype=float)
-    p[family] = adjusted(p[family], method)
-    result = []
-    for finding, value in zip(findings, p, strict=True):
-        changes: dict[str, Any] = {"p_adjusted": float(value)}
+    p = adjusted(np.array([findings[index].p for index in family], dtype=float), method)
+    result = list(findings)
+    for index, value in zip(family, p, strict=True):
+        finding, changes = findings[index], {"p_adjusted": float(value)}
         if finding.verdict == SUPPORTED and not value < 1 - finding.method.level:
             tests = f"{len(family)} tests made together ({method}): adjusted p = {value:.3f}"
             changes |= {"verdict": INCONCLUSIVE, "reason": f"not clear enough among {tests}"}
-        result.append(replace(finding, **changes))
+        result[index] = replace(finding, **changes)
     return result
 
 
