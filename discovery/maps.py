@@ -20,6 +20,7 @@ DEFAULT_COLUMNS = (
 MEASURED_SHARE = 0.9  # a default column measured in fewer ECGs would cost the map those ECGs
 LARGEST = 8.0  # scaled values are cut here, so that one failed measurement does not stretch the map
 SUBSAMPLE = 2000
+PLACED_BY = 5  # neighbours that say where another ECG goes; more would draw it towards the middle
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,8 @@ class UMAPMap:
     def place(self, table: pd.DataFrame | np.ndarray) -> pd.DataFrame:
         """Places of other ECGs on this map, one row each, with how far they are from anything on it.
 
-        A point goes to the mean of its nearest neighbours' places, weighted by 1 / distance. It is no new
-        layout: an ECG unlike all of the map is still put somewhere on it, which `far` tells.
+        A point goes to the mean of its five nearest neighbours' places, weighted by 1 / distance. It is no
+        new layout: an ECG unlike all of the map is still put somewhere on it, which `far` tells.
 
         Parameters
         ----------
@@ -128,7 +129,7 @@ class UMAPMap:
         known = np.isfinite(values).all(axis=1)
         placed = pd.DataFrame(np.nan, index, ["x", "y", "distance"]).assign(far=False)
         if known.any():
-            count = min(self.settings.neighbours, len(self.features))
+            count = min(PLACED_BY, len(self.features) - 1)
             own = _neighbours(self.features, self.features, count + 1)[1][:, 1:].mean(axis=1)
             which, distance = _neighbours(self.features, self.scaling.apply(values[known]), count)
             weights = 1 / np.maximum(distance, 1e-9)
