@@ -85,7 +85,7 @@ def keys(phrases: str) -> frozenset[str]:
     return frozenset(fold(word) for word in split(phrases))
 
 
-def _findings() -> Iterator[tuple[str, Meaning]]:
+def findings() -> Iterator[tuple[str, Meaning]]:
     """Every phrase of the vocabulary that names a finding."""
     for code, term in vocabulary.STATEMENTS.items():
         for phrase in (code, term.name, *split(term.phrases)):
@@ -127,7 +127,7 @@ def tree() -> dict:
     """All phrases as a tree of folded words; the meanings of a phrase hang at its end under ''."""
     root: dict = {}
     skipped = keys(wording.STOPWORDS)
-    for phrase, meaning in (*_findings(), *_controls()):
+    for phrase, meaning in (*findings(), *_controls()):
         path = [token.key for token in tokens(phrase) if token.key not in MARKS]
         if meaning.role in FINDINGS:
             path = [key for key in path if key not in skipped] or path
@@ -144,7 +144,7 @@ def tree() -> dict:
 def _phrases() -> dict[str, str]:
     """Folded form of every finding's phrase, and how it is written."""
     shown: dict[str, str] = {}
-    for phrase, _ in _findings():
+    for phrase, _ in findings():
         shown.setdefault(" ".join(token.key for token in tokens(phrase)), phrase)
     return shown
 
@@ -152,7 +152,7 @@ def _phrases() -> dict[str, str]:
 @lru_cache(maxsize=1)
 def _lexicon() -> frozenset[str]:
     """Every folded word that occurs in some phrase."""
-    phrases = (phrase for phrase, _ in (*_findings(), *_controls()))
+    phrases = (phrase for phrase, _ in (*findings(), *_controls()))
     return frozenset(token.key for phrase in phrases for token in tokens(phrase))
 
 

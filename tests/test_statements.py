@@ -1,6 +1,6 @@
 import pytest
 
-from models.phrases import _findings
+from models.phrases import findings
 from models.statements import CODES, describe, recognise
 
 # text, and the codes it should be taken for (a certainty only where it is not 1)
@@ -138,7 +138,7 @@ def test_every_code_is_known_by_its_code_and_by_its_name():
 
 
 def test_every_phrase_of_the_tables_means_what_the_tables_say():
-    for phrase, meaning in _findings():
+    for phrase, meaning in findings():
         found = recognise(phrase, CODES)
         expected = set(meaning.codes[:1] if meaning.role == "class" else meaning.codes)
         assert set(found.statements) - {"SR"} == expected - {"SR"}, phrase
