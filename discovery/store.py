@@ -2,7 +2,7 @@
 
 sweep.json            design, identity, versions
 signals.zarr          int16 at 1 microvolt, (ecg, lead, sample); one shard is one chunk of the sweep
-annotations/K.parquet what the generator says of chunk K's ECGs beside the signals (known intervals, latents)
+annotations/K.npz     what the generator says of chunk K's ECGs beside the signals (latents, known intervals)
 done/K.json           size and SHA-256 of chunk K's files, written last: without it the chunk is not there
 measured/KEY/K.*      one measurer's rows of chunk K, and their own marker
 """
@@ -24,13 +24,12 @@ import xarray
 
 from discovery.designs import Design
 from discovery.filing import broken_seal, plain_disk_errors, read_json, seal, write_json
-from discovery.store_files import (
+from discovery.store_rows import MeasuredRows, chunk_marker
+from discovery.store_signals import (
     open_dataset,
     read_annotations,
-    read_rows,
     read_signals,
     write_annotations,
-    write_rows,
     write_signals,
 )
 from models.ecg import ECG, Generator
@@ -129,7 +128,7 @@ class SweepStore:
 
     def marker(self, chunk: int) -> dict[str, Any] | None:
         """What was written when the chunk was finished, if it was."""
-        return read_json(self.folder / "done" / f"{chunk:06d}.json")
+        return chunk_marker(self.folder, chunk)
 
     def fault(self, chunk: int, digests: bool = True) -> str | None:
         """What keeps a chunk from being done, in words; None where it is done."""
@@ -145,9 +144,8 @@ class SweepStore:
         """
         found = [(f"chunk {chunk}", self.fault(chunk)) for chunk in self.chunks]
         for key in self._measurers():
-            found += [
-                (f"measured {key}, chunk {k}", self.measured_fault(key, k)) for k in self.measured_chunks(key)
-            ]
+            kept = self.measured(key)
+            found += [(f"measured {key}, chunk {chunk}", kept.fault(chunk)) for chunk in kept.chunks]
         return [f"{where}: {fault}" for where, fault in found if fault]
 
     def write(self, chunk: int, ecg: ECG) -> None:
@@ -156,8 +154,8 @@ class SweepStore:
             rows, size = self.rows(chunk), self.identity["chunk"]
             (self.folder / "done" / f"{chunk:06d}.json").unlink(missing_ok=True)
             shard, clipped, missing = write_signals(self._signals, rows, ecg, (len(self), size))
-            notes = self.folder / "annotations" / f"{chunk:06d}.parquet"
-            write_annotations(notes, rows, ecg.annotations)
+            notes = self._notes(chunk)
+            write_annotations(notes, ecg.annotations)
             marker = {
                 "ecgs": [rows.start, rows.stop],
                 "clipped": clipped,
@@ -223,7 +221,7 @@ class SweepStore:
         keys = self._measurers()
         if measured is None and not keys:
             return table
-        parts = self.measured_parts(measured or keys[-1])
+        parts = self.measured(measured or keys[-1]).table()
         return table.merge(parts, on="ecg", how="left", validate="one_to_one") if len(parts) else table
 
     def xarray(self) -> xarray.Dataset:
@@ -232,50 +230,9 @@ class SweepStore:
         table = self.design.table
         return data.assign_coords({name: ("ecg", table[name].to_numpy()) for name in table})
 
-    def measured_parts(self, key: str) -> pd.DataFrame:
-        """The rows that one measurer has made, in the order of ``ecg``; none where there are none."""
-        parts = [
-            read_rows(self._part(key, chunk))
-            for chunk in self.measured_chunks(key)
-            if self.measured_fault(key, chunk, digests=False) is None
-        ]
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"ecg": []})
-
-    def measured_chunks(self, key: str) -> list[int]:
-        """The chunks for which a measurer has left a marker."""
-        return sorted(int(path.stem) for path in (self.folder / "measured" / key).glob("[0-9]*.json"))
-
-    def measured_fault(self, key: str, chunk: int, digests: bool = True) -> str | None:
-        """What keeps a chunk from being measured, in words; None where it is."""
-        name = f"measured/{key}/{chunk:06d}.json"
-        marker, source = read_json(self.folder / name), self.marker(chunk)
-        if marker is None:
-            return f"{name} must be there, got no such file"
-        if source is None or marker["of"] != source["files"]:
-            return f"{name} must be of the chunk's present signals, got others"
-        return broken_seal(self.folder, marker["files"], digests)
-
-    def write_measured(self, key: str, chunk: int, rows: pd.DataFrame) -> None:
-        """Keep one chunk of measurements: the rows first, then their marker."""
-        part = self._part(key, chunk)
-        with plain_disk_errors(self.folder, f"write the measurements of chunk {chunk}"):
-            part.with_suffix(".json").unlink(missing_ok=True)
-            write_rows(part, rows)
-            write_json(
-                part.with_suffix(".json"),
-                {"files": seal(self.folder, [part]), "of": self.marker(chunk)["files"]},
-            )
-
-    def begin_measured(self, key: str, measurer: dict[str, Any]) -> None:
-        """Make a place for one measurer's rows."""
-        about = self.folder / "measured" / key / "measurer.json"
-        if not about.is_file():
-            with plain_disk_errors(self.folder, "keep measurements"):
-                write_json(about, measurer | {"begun": _now()})
-
-    def _part(self, key: str, chunk: int) -> Path:
-        """Where one chunk of measurements lies."""
-        return self.folder / "measured" / key / f"{chunk:06d}.parquet"
+    def measured(self, key: str) -> MeasuredRows:
+        """What one measurer made of this sweep."""
+        return MeasuredRows(self.folder, key)
 
     def _measurers(self) -> list[str]:
         """The folders of those who measured, the newest last."""
@@ -297,7 +254,7 @@ class SweepStore:
         size = self.identity["chunk"]
         blocks: dict[int, dict[str, np.ndarray]] = {}
         for chunk in dict.fromkeys((wanted // size).tolist()):
-            blocks[chunk] = read_annotations(self.folder / "annotations" / f"{chunk:06d}.parquet")
+            blocks[chunk] = read_annotations(self._notes(chunk))
         if not blocks:
             return {}
         names = set.intersection(*(set(block) for block in blocks.values()))
@@ -305,6 +262,10 @@ class SweepStore:
             name: np.stack([blocks[row // size][name][row % size] for row in wanted.tolist()])
             for name in sorted(names)
         }
+
+    def _notes(self, chunk: int) -> Path:
+        """Where the annotations of a chunk lie."""
+        return self.folder / "annotations" / f"{chunk:06d}.npz"
 
     @property
     def _signals(self) -> Path:

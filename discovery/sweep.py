@@ -1,16 +1,12 @@
 """Sweeps are run and measured here: chunk by chunk, resumable by the same call, stoppable at any time."""
 
-import functools
-import hashlib
-import inspect
-import json
-import re
 import shutil
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +17,7 @@ from tqdm.auto import tqdm
 from discovery.designs import Design
 from discovery.filing import plain_disk_errors, sole_writer, write_json
 from discovery.store import SweepStore, begin_store, refuse_foreign
+from discovery.store_rows import MeasuredRows, measurer
 from models.ecg import ECG, Generator
 
 BATCH = 8  # ECGs measured in one call, and the signals' inner chunk: progress and stop are felt at this grain
@@ -131,12 +128,12 @@ def measure_sweep(
         Ordered by ``ecg``: ecg, cell, repeat, seed, age, sex, heart_rate, text, then what was measured.
     """
     key, about = measurer(measure)
-    place = store.folder / "measured" / key
+    kept = store.measured(key)
     with plain_disk_errors(store.folder, "keep measurements"):
-        place.mkdir(parents=True, exist_ok=True)
-    with sole_writer(place):
-        store.begin_measured(key, about)
-        _measure_chunks(store, measure, key, (workers, progress, stop or threading.Event()))
+        kept.place.mkdir(parents=True, exist_ok=True)
+    with sole_writer(kept.place):
+        kept.begin(about | {"begun": datetime.now(UTC).isoformat()})
+        _measure_chunks(store, measure, kept, (workers, progress, stop or threading.Event()))
     made = store.made
     if made < len(store) and stop is None:
         warnings.warn(
@@ -144,25 +141,7 @@ def measure_sweep(
             "run_sweep makes the others",
             stacklevel=2,
         )
-    parts = store.measured_parts(key)
-    return store.design.table.merge(parts, on="ecg", how="inner", validate="one_to_one")
-
-
-def measurer(measure: Callable) -> tuple[str, dict[str, str]]:
-    """The name of the folder for a measurer's rows, and what to write into it about the measurer."""
-    inner, settings = measure, ""
-    if isinstance(measure, functools.partial):
-        inner, settings = measure.func, repr((measure.args, sorted(measure.keywords.items())))
-    name = f"{getattr(inner, '__module__', '')}.{getattr(inner, '__qualname__', type(inner).__qualname__)}"
-    version = str(getattr(measure, "digest", None) or getattr(inner, "digest", None) or _source(inner))
-    digest = hashlib.sha256(json.dumps([name, version, settings]).encode()).hexdigest()
-    short = re.sub(r"\W+", "_", name.rsplit(".", 1)[-1]).strip("_")
-    return f"{short}-{digest[:8]}", {
-        "name": name,
-        "version": version[:64],
-        "settings": settings,
-        "digest": digest,
-    }
+    return store.design.table.merge(kept.table(), on="ecg", how="inner", validate="one_to_one")
 
 
 def _run_chunks(
@@ -257,20 +236,18 @@ def _tell_clipped(store: SweepStore) -> None:
 
 
 def _sweep_up(folder: Path) -> None:
-    """Remove what an interrupted run left half written (measurements may be going on, and do so themselves)."""
+    """Remove what an interrupted run left half written (measuring cleans up after itself)."""
     for path in [*folder.glob(".*.partial"), *folder.glob("[ads]*/**/*.partial")]:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _measure_chunks(
-    store: SweepStore, measure: Callable, key: str, how: tuple[int, bool, threading.Event]
+    store: SweepStore, measure: Callable, kept: MeasuredRows, how: tuple[int, bool, threading.Event]
 ) -> None:
     """Measure every chunk that is made and not measured."""
     workers, progress, stop = how
-    for path in (store.folder / "measured" / key).glob(".*.partial"):
-        path.unlink(missing_ok=True)
     done = store.done
-    pending = [chunk for chunk in done if store.measured_fault(key, chunk)]
+    pending = [chunk for chunk in done if kept.fault(chunk)]
     total = sum(len(store.rows(chunk)) for chunk in done)
     left = sum(len(store.rows(chunk)) for chunk in pending)
     bar = tqdm(total=total, initial=total - left, unit=" ECG", desc="measure", disable=not progress)
@@ -288,7 +265,7 @@ def _measure_chunks(
             waiting.append(frame)
             chunk = int(frame["ecg"].iloc[-1]) // store.identity["chunk"]
             if frame["ecg"].iloc[-1] == store.rows(chunk)[-1]:
-                store.write_measured(key, chunk, pd.concat(waiting, ignore_index=True))
+                kept.write(chunk, pd.concat(waiting, ignore_index=True))
                 waiting = []
 
 
@@ -319,20 +296,3 @@ def _measured(measure: Callable, store: SweepStore, rows: range) -> pd.DataFrame
     frame = frame.drop(columns=[name for name in asked if name in frame]).reset_index(drop=True)
     frame.insert(0, "ecg", list(rows))
     return frame
-
-
-def _source(measure: Callable) -> str:
-    """The text of a measurer, or its compiled form where there is no text."""
-    work = measure if inspect.isroutine(measure) else type(measure)
-    try:
-        text = inspect.getsource(inspect.getmodule(work)) if _in_file(work) else inspect.getsource(work)
-    except (OSError, TypeError):
-        code = getattr(measure, "__code__", None)
-        text = repr((code.co_code, code.co_names, code.co_varnames)) if code else repr(type(measure))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _in_file(work: Any) -> bool:
-    """Whether something is defined in a module's file (not in a notebook or a prompt)."""
-    module = inspect.getmodule(work)
-    return getattr(module, "__name__", "__main__") != "__main__" and hasattr(module, "__file__")

@@ -1,4 +1,4 @@
-"""The file formats of a store: signals as int16 microvolts in Zarr v3, annotations and rows in Parquet."""
+"""The signals of a store as int16 microvolts in Zarr v3, and what the generator said of them."""
 
 import math
 import os
@@ -6,9 +6,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-import pyarrow
-import pyarrow.parquet as parquet
 import xarray
 import zarr
 from zarr.codecs import BloscCodec
@@ -74,24 +71,21 @@ def shard_path(root: Path, chunk: int) -> Path:
     return root / "signals" / "c" / str(chunk) / "0" / "0"
 
 
-def write_annotations(path: Path, rows: range, annotations: dict[str, np.ndarray]) -> None:
-    """Keep what the generator said of these ECGs."""
-    write_whole(path, lambda aside: parquet.write_table(_arrow(rows, annotations), aside))
+def write_annotations(path: Path, annotations: dict[str, np.ndarray]) -> None:
+    """Keep what the generator said of these ECGs, one row each."""
+    plain = {name: rows.astype(str) if rows.dtype == object else rows for name, rows in annotations.items()}
+
+    def write(aside: Path) -> None:
+        with open(aside, "wb") as file:
+            np.savez(file, allow_pickle=False, **plain)
+
+    write_whole(path, write)
 
 
 def read_annotations(path: Path) -> dict[str, np.ndarray]:
     """What `write_annotations` kept."""
-    return _arrays(parquet.read_table(path))
-
-
-def write_rows(path: Path, rows: pd.DataFrame) -> None:
-    """Keep a table."""
-    write_whole(path, lambda aside: rows.to_parquet(aside, index=False))
-
-
-def read_rows(path: Path) -> pd.DataFrame:
-    """What `write_rows` kept."""
-    return parquet.read_table(path).to_pandas()
+    with np.load(path, allow_pickle=False) as kept:
+        return {name: kept[name] for name in kept.files}
 
 
 def to_counts(signals: np.ndarray) -> tuple[np.ndarray, int, int]:
@@ -150,30 +144,3 @@ def _same_shape(array: zarr.Array, ecg: ECG) -> None:
             f"generator must make ECGs of one shape, got {given[0]} leads x {given[1]} samples at "
             f"{given[2]:g} Hz after {held[0]} x {held[1]} at {held[2]:g} Hz"
         )
-
-
-def _arrow(rows: range, annotations: dict[str, np.ndarray]) -> pyarrow.Table:
-    """Annotations as an Arrow table, one row per ECG; an array per ECG becomes a list of fixed size."""
-    columns: dict[str, pyarrow.Array] = {"ecg": pyarrow.array(np.asarray(rows, dtype=np.int64))}
-    shapes = {}
-    for name, values in annotations.items():
-        flat = pyarrow.array(values.reshape(-1))
-        if values.ndim > 1:
-            flat = pyarrow.FixedSizeListArray.from_arrays(flat, math.prod(values.shape[1:]))
-            shapes[name] = ",".join(map(str, values.shape[1:]))
-        columns[name] = flat
-    return pyarrow.table(columns).replace_schema_metadata(shapes)
-
-
-def _arrays(table: pyarrow.Table) -> dict[str, np.ndarray]:
-    """The annotations that `_arrow` wrote."""
-    shapes = {name.decode(): size.decode() for name, size in (table.schema.metadata or {}).items()}
-    found = {}
-    for name in table.column_names:
-        column = table[name].combine_chunks()
-        if name in shapes:
-            shape = (len(table), *map(int, shapes[name].split(",")))
-            found[name] = column.flatten().to_numpy(zero_copy_only=False).reshape(shape)
-        elif name != "ecg":
-            found[name] = column.to_numpy(zero_copy_only=False)
-    return found

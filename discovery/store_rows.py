@@ -1,0 +1,126 @@
+"""What was measured of a sweep: one Parquet part per chunk, with a marker that ties it to its signals."""
+
+import functools
+import hashlib
+import inspect
+import json
+import marshal
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from discovery.filing import broken_seal, plain_disk_errors, read_json, seal, write_json, write_whole
+
+
+def chunk_marker(folder: Path, chunk: int) -> dict[str, Any] | None:
+    """What was written when a chunk of signals was finished, if it was."""
+    return read_json(folder / "done" / f"{chunk:06d}.json")
+
+
+@dataclass(frozen=True)
+class MeasuredRows:
+    """The rows that one measurer made of a sweep, in ``measured/KEY`` of its folder."""
+
+    folder: Path
+    key: str
+
+    @property
+    def place(self) -> Path:
+        """Where the rows lie."""
+        return self.folder / "measured" / self.key
+
+    @property
+    def chunks(self) -> list[int]:
+        """The chunks that have a marker."""
+        return sorted(int(path.stem) for path in self.place.glob("[0-9]*.json"))
+
+    def begin(self, measurer: dict[str, Any]) -> None:
+        """Write down who measures here, and remove what an interrupted run left half written."""
+        with plain_disk_errors(self.folder, "keep measurements"):
+            for path in self.place.glob(".*.partial"):
+                path.unlink(missing_ok=True)
+            if not (self.place / "measurer.json").is_file():
+                write_json(self.place / "measurer.json", measurer)
+
+    def fault(self, chunk: int, digests: bool = True) -> str | None:
+        """What keeps a chunk from being measured, in words; None where it is."""
+        marker, source = read_json(self._part(chunk).with_suffix(".json")), chunk_marker(self.folder, chunk)
+        name = f"measured/{self.key}/{chunk:06d}.json"
+        if marker is None:
+            return f"{name} must be there, got no such file"
+        if source is None or marker["of"] != source["files"]:
+            return f"{name} must be of the chunk's present signals, got others"
+        return broken_seal(self.folder, marker["files"], digests)
+
+    def write(self, chunk: int, rows: pd.DataFrame) -> None:
+        """Keep one chunk: the rows first, then their marker."""
+        part = self._part(chunk)
+        with plain_disk_errors(self.folder, f"write the measurements of chunk {chunk}"):
+            part.with_suffix(".json").unlink(missing_ok=True)
+            write_whole(part, lambda aside: rows.to_parquet(aside, index=False))
+            of = chunk_marker(self.folder, chunk)["files"]
+            write_json(part.with_suffix(".json"), {"files": seal(self.folder, [part]), "of": of})
+
+    def table(self) -> pd.DataFrame:
+        """All rows that are there, in the order of ``ecg``."""
+        whole = [chunk for chunk in self.chunks if self.fault(chunk, digests=False) is None]
+        parts = [pd.read_parquet(self._part(chunk)) for chunk in whole]
+        return (
+            pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"ecg": pd.Series(dtype="int64")})
+        )
+
+    def _part(self, chunk: int) -> Path:
+        """Where one chunk of rows lies."""
+        return self.place / f"{chunk:06d}.parquet"
+
+
+def measurer(measure: Callable) -> tuple[str, dict[str, str]]:
+    """The name of the folder for a measurer's rows, and what to write into it about the measurer."""
+    inner, settings = measure, ""
+    if isinstance(measure, functools.partial):
+        inner, settings = measure.func, repr((measure.args, sorted(measure.keywords.items())))
+    name = f"{getattr(inner, '__module__', '')}.{getattr(inner, '__qualname__', type(inner).__qualname__)}"
+    version = str(getattr(measure, "digest", None) or getattr(inner, "digest", None) or _source(inner))
+    digest = hashlib.sha256(json.dumps([name, version, settings]).encode()).hexdigest()
+    short = re.sub(r"\W+", "_", name.rsplit(".", 1)[-1]).strip("_")
+    return f"{short}-{digest[:8]}", {
+        "name": name,
+        "version": version[:64],
+        "settings": settings,
+        "digest": digest,
+    }
+
+
+def _source(measure: Callable) -> str:
+    """The version of a measurer without a digest: its source, and its package as far as used."""
+    work = inspect.unwrap(measure) if inspect.isroutine(measure) else type(measure)
+    module = inspect.getmodule(work)
+    try:
+        if module is None or module.__name__ == "__main__":  # defined in a notebook: its cells are no module
+            text = inspect.getsource(work)
+        else:
+            text = "".join(_sources(module.__name__))
+    except (OSError, TypeError):
+        code = getattr(work, "__code__", None)
+        text = marshal.dumps(code).hex() if code else repr(work)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _sources(name: str) -> list[str]:
+    """The source of a module and of all modules of its package that it imports, by name."""
+    imported = re.compile(
+        rf"^\s*(?:from|import)\s+({re.escape(name.partition('.')[0])}\.[\w.]+)", re.MULTILINE
+    )
+    found: dict[str, str] = {}
+    waiting = [name]
+    while waiting:
+        one = waiting.pop()
+        if one not in found and one in sys.modules:
+            found[one] = inspect.getsource(sys.modules[one])
+            waiting += imported.findall(found[one])
+    return [found[one] for one in sorted(found)]
