@@ -10,6 +10,7 @@ SUPPORTED = "supported"
 CONTRADICTED = "contradicted"
 NOTHING = "equivalent to nothing"
 INCONCLUSIVE = "inconclusive"
+FAR = 6.0  # robust standard deviations from the median at which a seed is pointed out
 VERDICTS = (SUPPORTED, CONTRADICTED, NOTHING, INCONCLUSIVE)
 
 
@@ -35,7 +36,7 @@ class Estimate:
     limits : tuple of float
         Values that the interval cannot pass, as -1 and 1 for a risk difference.
     reason : str
-        Why there is no value, where it is NaN.
+        Why there is no value, where it is NaN; else what to be careful with, if anything.
     """
 
     value: float
@@ -100,7 +101,16 @@ def mean_estimate(values: np.ndarray, *, binary: bool = False) -> Estimate:
         squares = float(values @ values) + 1
         error = float(np.sqrt(squares - values.sum() ** 2 / (n + 2)) / (n + 2))
         limits = (-1.0, 1.0)
-    return Estimate(mean, float(error), n - 1, n, mean / spread if spread else np.nan, "d_z", limits)
+    size = mean / spread if spread else np.nan
+    return Estimate(mean, float(error), n - 1, n, size, "d_z", limits, _far_seeds(values))
+
+
+def _far_seeds(values: np.ndarray) -> str:
+    """A warning where a few seeds lie far from the others: failed measurements, more often than effects."""
+    away = np.abs(values - np.median(values))
+    spread = 1.4826 * np.median(away)
+    far = int((away > FAR * spread).sum()) if spread > 0 else 0
+    return f"{far} of {len(values)} seeds lie far from the others: look at their ECGs" if far else ""
 
 
 def welch_estimate(first: np.ndarray, second: np.ndarray, *, binary: bool = False) -> Estimate:

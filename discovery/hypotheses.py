@@ -268,7 +268,9 @@ def _finding(
     p = estimate.p_difference(claim.target)
     if claim.claims_equality:
         p = estimate.p_equivalence(claim.target, claim.smallest)
-    reasons = [estimate.reason or reason]
+    reasons = [estimate.reason] if estimate.reason else []
+    if np.isfinite(estimate.value):
+        reasons.insert(0, reason)
     if len(missing) > 1 and max(missing.values()) - min(missing.values()) > UNEQUAL_MISSING:
         reasons.append(f"not measured in {shares(missing)}: the arms may not be alike")
     numbers = {"estimate": estimate.value, "low": low, "high": high, "n": estimate.n, "p": p}

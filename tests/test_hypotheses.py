@@ -184,6 +184,14 @@ def test_failures_in_one_arm_cannot_pass_for_an_effect():
     assert "17% of female, 0% of male" in finding.reason
 
 
+def test_a_heart_far_from_the_others_is_pointed_out():
+    table = swept(ages=(50.0,), rates=(60.0,))
+    assert "far from the others" not in compare(table, sex_claim()).reason
+    table.loc[(table["seed"] == 103) & (table["sex"] == "female"), "qtcf_ms"] += 110  # a failed measurement
+    finding = compare(table, sex_claim())
+    assert "1 of 32 seeds lie far from the others" in finding.reason and ";" in finding.reason
+
+
 def test_four_verdicts_by_one_rule():
     def verdict(low, high, direction="+", target=0.0):
         return judge((low + high) / 2, (low, high), 5.0, direction, target)[0]
