@@ -2,7 +2,6 @@
 
 import platform
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -12,20 +11,24 @@ from typing import Any
 import pandas as pd
 
 from discovery.claims import freeze
-from discovery.delineate import delineate
 from discovery.designs import Design, grid
 from discovery.evidence import Evidence, weigh
+from discovery.export import draw_measured
 from discovery.findings import adjust
+from discovery.hypotheses import compare
 from discovery.maps import make_map, warm_up
 from discovery.measure import measure
-from discovery.plots import plot_ecg, plot_effects, plot_map, plot_pair, plot_trend
+from discovery.plots import plot_effects, plot_map, plot_pair, plot_trend
+from discovery.questions import read_folder
 from discovery.report import Notes, write_report
 from discovery.store import SweepStore
 from discovery.study_claims import DENIAL, HYPOTHESES, NORMAL, PUBLISHED, TEXTS
 from discovery.style import Picture
 from discovery.sweep import measure_sweep, run_sweep
-from models.ecg import ECG, Conditions, Generator
+from models.ecg import Conditions, Generator
 
+SHOWN = ("rate_bpm", "pr_ms", "qrs_ms", "qtcf_ms")
+EXAMPLES = 6
 VERSIONS = ("numpy", "scipy", "pandas", "neurokit2", "umap-learn", "torch")
 
 
@@ -89,7 +92,7 @@ def first_study(
         figures=figures,
         table=table,
         notes=_notes(design, table, simulator),
-        provenance=provenance_of(store, generator),
+        provenance=provenance_of(store, f"{generator.name}, digest {generator.digest}"),
     )
     return Study(report, tuple(evidence), table, store)
 
@@ -143,14 +146,51 @@ def study_figures(store: SweepStore, table: pd.DataFrame, evidence: list[Evidenc
     ]
 
 
-def draw_measured(ecg: ECG, row: Mapping[str, Any] | pd.Series) -> Picture:
-    """One ECG on paper with its measured boundaries beneath every beat."""
-    found = delineate(ecg.signals, ecg.fs, ecg.leads)
-    beats = {"r_peaks_s": found.r_peaks[0], "beat_kept": found.beat_kept[0]}
-    return plot_ecg(ecg, boundaries=dict(row) | beats)
+def report_sweep(folder: str | Path, path: str | Path | None = None, *, progress: bool = True) -> Study:
+    """The report of any sweep: its hypotheses put to the test, one trend for each thing swept, a few ECGs.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Of the sweep; hypotheses frozen in its ``hypotheses`` folder are tested. Measured here if need be.
+    path : str or Path, optional
+        Of the report; ``report.html`` in the folder where not said.
+    progress : bool
+        Show progress bars.
+    """
+    store = open_sweep(folder)
+    table = measure_sweep(store, measure, progress=progress)
+    frozen = Path(folder) / "hypotheses"
+    findings = adjust([compare(table, claim, frozen=frozen) for claim in read_folder(frozen)])
+    swept = [axis for axis, values in store.design.factors.items() if len(values) > 1]
+    hue = "sex" if "sex" in swept else None
+    figures = [plot_effects(findings)] if findings else []
+    for axis in swept:
+        figures += [plot_trend(table, outcome, axis, hue if axis != "sex" else None) for outcome in SHOWN]
+    first = table.groupby("cell", sort=True)["ecg"].min().to_list()[:EXAMPLES]
+    rows = table[table["ecg"].isin(first)]
+    figures += [draw_measured(store.ecg([int(row["ecg"])]), row) for _, row in rows.iterrows()]
+    made = store.identity
+    report = write_report(
+        Path(path) if path else Path(folder) / "report.html",
+        title=f"Sweep of {made['generator']} over {', '.join(swept) or 'one set of conditions'}",
+        findings=findings,
+        figures=figures,
+        table=table,
+        notes=Notes(done=[f"{store}."]),
+        provenance=provenance_of(store, f"{made['generator']}, digest {made['digest']}"),
+    )
+    return Study(report, tuple(Evidence(finding) for finding in findings), table, store)
 
 
-def provenance_of(store: SweepStore, generator: Generator) -> dict[str, Any]:
+def open_sweep(folder: str | Path) -> SweepStore:
+    """The sweep in a folder, or in the folder ``sweep`` of a study's folder."""
+    folder = Path(folder)
+    inner = folder / "sweep"
+    return SweepStore(inner if not (folder / "sweep.json").is_file() and inner.is_dir() else folder)
+
+
+def provenance_of(store: SweepStore, generator: str) -> dict[str, Any]:
     """All that is needed to make the study again."""
     versions = {"python": platform.python_version()}
     for name in VERSIONS:
@@ -159,11 +199,10 @@ def provenance_of(store: SweepStore, generator: Generator) -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             versions[name] = "not installed"
     return {
-        "Generator": f"{generator.name}, digest {generator.digest}",
+        "Generator": generator,
         "Design": f"{store.design}",
         "Design fingerprint": store.design.fingerprint,
         "Seeds": sorted(set(store.design.seeds())),
-        "Sampling": f"{generator.fs:g} Hz",
         "Versions": versions,
         "Written": datetime.now(UTC).isoformat(timespec="minutes"),
     }

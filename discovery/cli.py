@@ -1,0 +1,304 @@
+"""The command line: the verbs of the toolkit without a notebook."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from discovery.cli_help import DESCRIPTION, EXAMPLES
+
+VERBS = "generate | sweep | measure | map | test | report | study"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code: 0 done, 1 the work failed or was stopped, 2 the command asks for what cannot be."""
+    parser = _parser()
+    try:
+        given = parser.parse_args(arguments)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    try:
+        return given.verb(given)
+    except (ValueError, TypeError, OSError, RuntimeError) as error:
+        if given.debug:
+            raise
+        print(f"discovery: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ValueError | TypeError) else 1
+    except KeyboardInterrupt:
+        print("discovery: stopped; what is finished is kept, the same command goes on", file=sys.stderr)
+        return 1
+
+
+def generate(given: argparse.Namespace) -> int:
+    """Write ECGs of one set of conditions."""
+    from discovery.export import kind_of, save_ecg
+    from discovery.measure import measure
+    from models.ecg import Conditions
+
+    asked = Conditions(age=given.age, sex=given.sex, heart_rate=given.hr, text=given.text)
+    if given.n < 1:
+        raise ValueError(f"--n must be at least 1, got {given.n}")
+    pictured = kind_of(given.out) not in ("npz", "csv")
+    generator = bring(given.generator)
+    if asked.text and hasattr(generator, "understand"):
+        print(generator.understand(asked.text))
+    ecg = generator.generate([asked] * given.n, list(range(given.seed, given.seed + given.n)))
+    measured = measure(ecg) if pictured and not given.plain else None
+    for path in save_ecg(ecg, given.out, measured=measured, layout=given.layout):
+        print(path)
+    return 0
+
+
+def sweep(given: argparse.Namespace) -> int:
+    """Make the ECGs of a plan."""
+    from discovery.claims import freeze
+    from discovery.designs import Design
+    from discovery.questions import read_hypotheses
+    from discovery.store import begin_store, refuse_foreign
+    from discovery.sweep import run_sweep
+
+    design = Design.from_yaml(given.plan.read_text(encoding="utf-8"))
+    claims = read_hypotheses(given.hypotheses) if given.hypotheses else []
+    print(design)
+    for claim in claims:
+        print(f"  hypothesis  {claim.statement}")
+    if not given.yes:
+        print(f"Nothing was made. To make {len(design):,} ECGs in {given.out}, say it again with --yes.")
+        return 0
+    generator = bring(given.generator)
+    if claims:
+        refuse_foreign(given.out)
+        given.out.mkdir(parents=True, exist_ok=True)
+        begin_store(given.out, design, generator)
+        for claim in claims:
+            freeze(claim, given.out / "hypotheses")
+    store = run_sweep(design, generator, given.out, progress=not given.quiet)
+    print(store)
+    return 0
+
+
+def measure_ecgs(given: argparse.Namespace) -> int:
+    """Measure a sweep, or files of ECGs."""
+    from discovery.measure import measure
+    from discovery.study import open_sweep
+    from discovery.sweep import measure_sweep
+
+    if len(given.paths) == 1 and any(
+        (given.paths[0] / name).is_file() for name in ("sweep.json", "sweep/sweep.json")
+    ):
+        table = measure_sweep(
+            open_sweep(given.paths[0]), measure, progress=not given.quiet, workers=given.workers
+        )
+    else:
+        table = measured_files(given.paths, measure, not given.quiet)
+    path = given.out or Path("table.csv")
+    write_table(table, path)
+    lost = int(table["rate_bpm"].isna().sum())
+    print(f"{path}: {len(table):,} ECGs, {table.shape[1]} columns; {lost:,} without a heart rate")
+    return 0
+
+
+def map_table(given: argparse.Namespace) -> int:
+    """Draw a table as a map."""
+    from discovery.maps import make_map
+    from discovery.plots import plot_map
+    from discovery.style import save_figure
+
+    table = read_table(given.table)
+    wanted = given.color or [name for name in ("text", "heart_rate", "sex", "age") if name in table][:4]
+    made = make_map(table, given.columns, seed=given.seed)
+    print(save_figure(plot_map(made, table, color=wanted), given.out))
+    places = table.loc[made.rows].assign(umap_1=made.coordinates[:, 0], umap_2=made.coordinates[:, 1])
+    beside = given.out.with_suffix(".csv")
+    write_table(places, beside)
+    print(f"{beside}\n{made}")
+    return 0
+
+
+def put_hypotheses(given: argparse.Namespace) -> int:
+    """Put hypotheses to a measured sweep."""
+    from discovery.findings import adjust, findings_table
+    from discovery.hypotheses import compare
+    from discovery.measure import measure
+    from discovery.questions import read_folder, read_hypotheses
+    from discovery.study import open_sweep
+    from discovery.sweep import measure_sweep
+
+    folder, file = given.folder, given.hypotheses
+    if folder.is_file():
+        folder, file = folder.parent, folder
+    frozen = folder / "hypotheses"
+    claims = read_hypotheses(file) if file else read_folder(frozen)
+    if not claims:
+        raise ValueError(f"hypotheses must be given, got none frozen in {frozen}: pass --hypotheses FILE")
+    table = measure_sweep(open_sweep(folder), measure, progress=not given.quiet)
+    findings = adjust([compare(table, claim, frozen=frozen) for claim in claims], given.adjust)
+    for finding in findings:
+        print(finding)
+    if given.out:
+        write_table(findings_table(findings), given.out)
+        print(given.out)
+    return 0
+
+
+def report(given: argparse.Namespace) -> int:
+    """Write the report of a sweep."""
+    from discovery.study import report_sweep
+
+    print(report_sweep(given.folder, given.out, progress=not given.quiet).report)
+    return 0
+
+
+def study(given: argparse.Namespace) -> int:
+    """Make the first study of a generator."""
+    from discovery.study import first_study
+
+    simulator = None if given.no_instrument else bring("simulator")
+    made = first_study(
+        bring(given.generator), given.out, quick=given.quick, progress=not given.quiet, simulator=simulator
+    )
+    print()
+    for line in findings_in_lines(made.findings):
+        print(line)
+    print(f"\nReport: {made.report.resolve()}\nTable:  {made.report.with_name('table.csv').resolve()}")
+    return 0
+
+
+def bring(name: str) -> Any:
+    """The generator of a name: ``simulator``, bundled weights, or the path of a checkpoint."""
+    if name == "simulator":
+        from models.synthetic import Simulator
+
+        return Simulator()
+    from models.generator import load_generator
+
+    return load_generator(name)
+
+
+def measured_files(paths: Sequence[Path], measure: Callable, progress: bool) -> Any:
+    """One row per record of files and folders, with its name in the first column."""
+    import pandas as pd
+    from tqdm.auto import tqdm
+
+    from models.records import read_files
+
+    rows = []
+    for name, ecg in tqdm(read_files(paths), "measure", unit=" ECG", disable=not progress):
+        row = measure(ecg)
+        rows.append(row.drop(columns="record", errors="ignore").assign(record=name))
+    if not rows:
+        raise ValueError(f"paths must hold ECGs, got none in {', '.join(map(str, paths))}")
+    table = pd.concat(rows, ignore_index=True)
+    return table[["record", *(column for column in table.columns if column != "record")]]
+
+
+def read_table(path: Path) -> Any:
+    """The table in a CSV or Parquet file."""
+    import pandas as pd
+
+    _known_table(path)
+    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+
+
+def write_table(table: Any, path: Path) -> None:
+    """Write a table as CSV or Parquet, as the ending says."""
+    _known_table(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".parquet":
+        table.to_parquet(path, index=False)
+    else:
+        table.to_csv(path, index=False)
+
+
+def findings_in_lines(findings: Sequence[Any]) -> list[str]:
+    """The findings as a table of text: verdict, estimate with interval and unit, n, hypothesis."""
+    from discovery.forest import interval_in_words
+
+    rows = [("verdict", "effect [95 % interval]", "n", "hypothesis")]
+    for finding in findings:
+        effect = f"{interval_in_words(finding)} {finding.unit}"
+        rows.append((str(finding.verdict), effect, str(finding.n), finding.hypothesis.statement))
+    wide = [max(len(row[column]) for row in rows) for column in range(3)]
+    return [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, wide, strict=False)), row[3]])
+        for row in rows
+    ]
+
+
+def _known_table(path: Path) -> None:
+    """Refuse a table in another format."""
+    if path.suffix not in (".csv", ".parquet"):
+        raise ValueError(f"table must end in .csv or .parquet, got {path.name!r}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    """The parser of all verbs."""
+    wide = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("discovery", description=DESCRIPTION, formatter_class=wide)
+    verbs = parser.add_subparsers(metavar=VERBS, required=True)
+
+    def verb(name: str, work: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+        made = verbs.add_parser(name, description=work.__doc__, epilog=EXAMPLES[name], formatter_class=wide)
+        made.set_defaults(verb=work)
+        made.add_argument("--debug", action="store_true", help="show where an error arose")
+        made.add_argument("--quiet", action="store_true", help="no progress bars")
+        return made
+
+    _generate_options(verb("generate", generate))
+    made = verb("sweep", sweep)
+    made.add_argument("plan", type=Path, help="YAML file: base, factors, repeats, seed")
+    made.add_argument("--out", type=Path, required=True, help="folder of the sweep")
+    made.add_argument("--hypotheses", type=Path, help="YAML file of hypotheses to freeze beforehand")
+    made.add_argument("--yes", action="store_true", help="make it; without, only say what would be made")
+    _generator_option(made)
+    made = verb("measure", measure_ecgs)
+    made.add_argument("paths", type=Path, nargs="+", help="a sweep's folder, or files and folders of ECGs")
+    made.add_argument("--out", type=Path, help="table.csv (the default) or .parquet")
+    made.add_argument("--workers", type=int, default=1, help="processes, for a sweep")
+    made = verb("map", map_table)
+    made.add_argument("table", type=Path, help="table of measurements, .csv or .parquet")
+    made.add_argument("--color", nargs="+", metavar="COLUMN", help="one panel for each")
+    made.add_argument("--columns", nargs="+", metavar="COLUMN", help="what the map is made of")
+    made.add_argument("--seed", type=int, default=0, help="of the layout")
+    made.add_argument("--out", type=Path, default=Path("map.png"), help=".png, .svg or .pdf")
+    made = verb("test", put_hypotheses)
+    made.add_argument("folder", type=Path, help="folder of a sweep, or hypotheses.yaml in it")
+    made.add_argument("--hypotheses", type=Path, help="YAML file; without, those frozen in the folder")
+    made.add_argument(
+        "--adjust", choices=("holm", "bh"), default="holm", help="holm: few claims; bh: a screen"
+    )
+    made.add_argument("--out", type=Path, help="findings as .csv or .parquet")
+    made = verb("report", report)
+    made.add_argument("folder", type=Path, help="folder of a sweep or study")
+    made.add_argument("--out", type=Path, help="HTML file; FOLDER/report.html if not said")
+    made = verb("study", study)
+    made.add_argument("--out", type=Path, default=Path("runs/first-study"), help="folder; %(default)s")
+    made.add_argument("--quick", action="store_true", help="a tenth of the ECGs")
+    made.add_argument("--no-instrument", action="store_true", help="leave out the simulated check")
+    _generator_option(made)
+    return parser
+
+
+def _generate_options(made: argparse.ArgumentParser) -> None:
+    """What `discovery generate` takes."""
+    made.add_argument("--age", type=float, help="years")
+    made.add_argument("--sex", help="female or male")
+    made.add_argument("--hr", type=float, metavar="BPM", help="heart rate")
+    made.add_argument("--text", help="report; statements may be separated by |")
+    made.add_argument("--seed", type=int, default=0, help="which heart; --n hearts from here on")
+    made.add_argument("--n", type=int, default=1, help="how many ECGs")
+    made.add_argument("--layout", choices=("3x4", "6x2", "12x1"), default="3x4", help="of pictures")
+    made.add_argument("--plain", action="store_true", help="pictures without measurements")
+    made.add_argument("--out", type=Path, default=Path("ecg.png"), help="%(default)s if not said")
+    _generator_option(made)
+
+
+def _generator_option(made: argparse.ArgumentParser) -> None:
+    """Which generator."""
+    words = "ptbxl (bundled), simulator (known truth), or the path of a checkpoint; %(default)s if not said"
+    made.add_argument("--generator", default="ptbxl", help=words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""What the command line says of itself: each verb with an example that runs."""
+
+DESCRIPTION = """\
+Knowledge discovery with a generator of 12-lead ECGs.
+
+  generate   ECGs for an age, a sex, a heart rate and a text, as pictures or numbers
+  sweep      every ECG of a plan, into a folder; the same command again goes on where it ended
+  measure    PR, QRS, QT and more, of a sweep or of any ECG files
+  map        a table of measurements as a UMAP map
+  test       hypotheses against a sweep
+  report     a sweep as one HTML file
+  study      the first study of a generator, from the plan to the report
+
+`discovery VERB --help` explains each with an example. ECGs that a generator made are marked synthetic:
+they suggest hypotheses about the generator, not findings about patients.
+"""
+EXAMPLES = {
+    "generate": """\
+example:
+  discovery generate --age 63 --sex female --hr 72 --text "sinus rhythm|LBBB" --out ecg.png
+
+Leave out what is not known. The same --seed is the same heart: change one thing, keep the seed, compare.
+The ending of --out says the format: .png .svg .pdf (one file per ECG), .html, .npz (all in one), .csv.
+""",
+    "sweep": """\
+example: save as plan.yaml
+
+  base: {heart_rate: 70, text: sinus rhythm}
+  factors: {age: [30, 50, 70], sex: [female, male]}
+  repeats: 32
+  seed: 7
+
+  discovery sweep plan.yaml --out runs/age-sex            says what would be made
+  discovery sweep plan.yaml --out runs/age-sex --yes      makes it, or goes on after an interruption
+
+Every cell is asked of the same 32 hearts (seeds). --hypotheses FILE freezes hypotheses before anything is
+made; see `discovery test --help` for how they are written.
+""",
+    "measure": """\
+example:
+  discovery measure runs/age-sex --out table.csv          a sweep, one row per ECG
+  discovery measure ptb-xl strip.csv --out table.parquet  records: WFDB, PTB-XL, MIMIC-IV-ECG, CSV, NPZ
+
+Every ECG has a row. What could not be measured is empty, and the column `reasons` says why.
+""",
+    "map": """\
+example:
+  discovery map table.csv --color text heart_rate qtcf_ms --out map.png
+
+Writes the picture, and the coordinates beside it as map.csv.
+""",
+    "test": """\
+example: save as hypotheses.yaml
+
+  - outcome: qtcf_ms
+    contrast: {sex: [female, male]}
+    given: [age, heart_rate]
+    smallest: 5
+    direction: "+"
+  - outcome: qt_ms
+    trend: rr_ms
+    given: [age, sex]
+    smallest: 0.05
+
+  discovery test runs/age-sex --hypotheses hypotheses.yaml
+  discovery test runs/age-sex                             those frozen when the sweep was made
+
+`smallest` is the smallest effect worth finding, in the outcome's unit. A hypothesis that was not frozen
+before the sweep is stamped exploratory.
+""",
+    "report": """\
+example:
+  discovery report runs/age-sex                           writes runs/age-sex/report.html
+""",
+    "study": """\
+example:
+  discovery study --out runs/first-study                  some minutes on two cores
+  discovery study --quick --out runs/look                 a tenth of it, to see that all works
+
+Sweeps age, sex, heart rate and five texts, measures, maps, tests six hypotheses stated beforehand, checks the
+instrument on simulated ECGs of known truth, and writes report.html and table.csv.
+""",
+}
