@@ -56,7 +56,7 @@ def clean(signals: np.ndarray, fs: float) -> list[Strip]:
     frequency = np.fft.rfftfreq(length, 1 / fs).astype(np.float32)
     spectrum *= frequency**4 / (frequency**4 + 0.5**4)
     _remove_hum(spectrum, frequency)
-    band = _band(frequency, 5.0, 30.0)
+    band = _band(frequency, 8.0, 30.0)
     wide = _at_rate(spectrum, length, RATE, seconds)
     narrow = _at_rate(spectrum * band, length, MATCH_RATE, seconds)
     seen = _at_rate(spectrum * band, length, PEAK_RATE, seconds)

@@ -8,19 +8,17 @@ import numpy as np
 
 from discovery.beats import AFTER, BEFORE, RATE, Beats, clean, find_beats, middle
 from discovery.defects import Inspected, inspect_signals
+from discovery.verdicts import P_COHERENCE, judge_beats, judge_waves, p_coherence
 from discovery.waves import MS, Waves, find_waves
 from models.ecg import INDEPENDENT_LEADS, LEADS, twelve_leads
 
 POINTS = ("p_on", "p_off", "qrs_on", "qrs_off", "t_peak", "t_off")
 # Added to each edge, ms: medians of (median over leads of the manual points - edge found) in LUDB, non-paced,
 # 500 Hz; printed and cross-validated by benchmarks/measurement.py.
-OFFSETS_MS = {"p_on": 4.0, "p_off": -16.0, "qrs_on": 0.0, "qrs_off": -6.0, "t_peak": 2.0, "t_off": -3.0}
+OFFSETS_MS = {"p_on": 3.0, "p_off": -16.0, "qrs_on": 0.0, "qrs_off": -6.0, "t_peak": 2.0, "t_off": -3.0}
 CHUNK = 64  # ECGs handled at once: bounds memory, does not change results
 SHORTEST, LONGEST = 4.0, 60.0  # s
 SLOWEST, FASTEST = 100.0, 1000.0  # Hz
-P_COHERENCE = 0.6  # single P waves must be this much alike for a P to be called present
-LEAST_TEMPLATE_R = 0.75  # below it, what was averaged is noise
-LEAST_T_MV = 0.05
 DRAW_SEED = 20250105
 
 
@@ -150,13 +148,13 @@ def _delineate_chunk(inspected: Inspected, fs: float, draws: int) -> Delineation
     waves = find_waves(medians, rr * RATE)
     edges = _wave_bases(waves)
     score = np.array(
-        [_p_coherence(beats, edges["p_on"][k], edges["p_off"][k]) for k, beats in enumerate(found)]
+        [p_coherence(beats, edges["p_on"][k], edges["p_off"][k]) for k, beats in enumerate(found)]
     )
     reasons = [list(codes) for codes in inspected.reasons]
-    measured = _judge_beats(found, inspected, reasons)
+    measured = judge_beats(found, inspected, reasons)
     p_present = measured & (score > P_COHERENCE)
     points = _points(edges, measured, p_present)
-    _judge_waves(points, medians, waves, measured, p_present, reasons)
+    judge_waves(points, medians, waves, measured, p_present, reasons)
     medians[~measured] = np.nan
     medians[inspected.dead] = np.nan
     none = np.array([])
@@ -176,28 +174,6 @@ def _delineate_chunk(inspected: Inspected, fs: float, draws: int) -> Delineation
     )
 
 
-def _judge_beats(found: list[Beats | None], inspected: Inspected, reasons: list[list[str]]) -> np.ndarray:
-    """Which ECGs have beats worth measuring; the others, and doubts, get their reason."""
-    measured = ~inspected.unusable
-    for k, beats in enumerate(found):
-        if not measured[k]:
-            continue
-        if beats is None or len(beats.r_peaks) < 2:
-            reasons[k].append("no_beats")
-            measured[k] = False
-        elif beats.template_r < LEAST_TEMPLATE_R:
-            reasons[k].append("noise")
-            measured[k] = False
-        else:
-            if beats.kept.sum() < 3:
-                reasons[k].append("few_beats")
-            if beats.kept.mean() < 0.5:
-                reasons[k].append("no_dominant_kind")
-            elif not beats.kept.all():
-                reasons[k].append("ectopics_removed")
-    return measured
-
-
 def _points(
     edges: dict[str, np.ndarray], measured: np.ndarray, p_present: np.ndarray
 ) -> dict[str, np.ndarray]:
@@ -207,56 +183,6 @@ def _points(
         there = p_present if name.startswith("p_") else measured
         points[name] = np.where(there, (edges[name] - BEFORE) / MS + OFFSETS_MS[name], np.nan)
     return points
-
-
-def _judge_waves(
-    points: dict[str, np.ndarray],
-    medians: np.ndarray,
-    waves: Waves,
-    measured: np.ndarray,
-    p_present: np.ndarray,
-    reasons: list[list[str]],
-) -> None:
-    """Reasons from the waves themselves; edges in an impossible order are taken back."""
-    with np.errstate(invalid="ignore"):
-        wrong = measured & ~(
-            (points["qrs_off"] > points["qrs_on"] + 20) & (points["t_off"] > points["qrs_off"] + 40)
-        )
-        wrong_p = p_present & ~(points["qrs_on"] > points["p_on"] + 30)
-        wide = points["qrs_off"] - points["qrs_on"] >= 120
-    flags = {
-        "p_absent": measured & ~p_present,
-        "t_p_merged": measured & waves.merged & p_present,
-        "t_flat": measured & (waves.t_height < LEAST_T_MV),
-        "wide_qrs": measured & wide,
-        "order_violation": wrong | wrong_p,
-        "at_window_edge": measured & (waves.edges["t_off"] >= medians.shape[2] - 14),
-    }
-    for code, rows in flags.items():
-        for k in np.flatnonzero(rows):
-            reasons[k].append(code)
-    for name in POINTS:
-        points[name] = np.where(wrong if not name.startswith("p_") else wrong | wrong_p, np.nan, points[name])
-
-
-def _p_coherence(beats: Beats | None, on: int, off: int) -> float:
-    """Median correlation of the P wave of each beat with the mean of all others, trends removed."""
-    if beats is None or len(beats.stack) < 3:
-        return np.nan
-    cells = max((off - on + 16) // 4, 4)
-    first = max(on - 8, 0)
-    waves = beats.stack[:, :, first : first + 4 * cells]
-    waves = waves.reshape(*waves.shape[:2], cells, 4).mean(axis=3)
-    trend = np.linspace(-1, 1, cells, dtype=np.float32)
-    trend /= np.linalg.norm(trend)
-    waves = waves - waves.mean(axis=2, keepdims=True)
-    waves = waves - np.sum(waves * trend, axis=2, keepdims=True) * trend
-    noise = np.sqrt(np.mean((waves - waves.mean(axis=0)) ** 2, axis=(0, 2)))
-    waves /= np.maximum(noise, 0.3 * np.median(noise) + 1e-6)[None, :, None]
-    waves = waves.reshape(len(waves), -1)
-    others = waves.sum(axis=0) - waves
-    size = np.linalg.norm(waves, axis=1) * np.linalg.norm(others, axis=1)
-    return float(np.median(np.sum(waves * others, axis=1) / np.maximum(size, 1e-9)))
 
 
 def _standard_errors(

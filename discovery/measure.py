@@ -7,9 +7,10 @@ from discovery.amplitudes import read_amplitudes
 from discovery.beats import RATE
 from discovery.defects import limb_residual
 from discovery.delineate import Delineation, delineate
+from discovery.quantities import ASKED
 from models.ecg import ECG
 
-ASKED = ("age", "sex", "heart_rate", "text", "seed")
+UNCERTAIN_MS = 10.0  # a standard error of PR above this is worth a reason code
 
 
 def measure(ecg: ECG, draws: int = 0) -> pd.DataFrame:
@@ -47,8 +48,22 @@ def measure(ecg: ECG, draws: int = 0) -> pd.DataFrame:
     columns["einthoven_mv"] = limb_residual(ecg.signals, ecg.leads)
     columns |= {f"{name}_ms": values for name, values in found.points.items()}
     columns |= {f"{name}_se_ms": values for name, values in found.standard_errors.items()}
-    columns["reasons"] = [",".join(codes) for codes in found.reasons]
+    columns["reasons"] = _reasons(found, columns)
     return pd.DataFrame(columns)
+
+
+def _reasons(found: Delineation, columns: dict[str, np.ndarray | list]) -> list[str]:
+    """The codes of the delineation, and those that only the finished measurements show; comma-joined."""
+    with np.errstate(invalid="ignore"):
+        turned = (np.abs(columns["p_axis_deg"]) > 90) & (np.abs(columns["qrs_axis_deg"]) > 90)
+        flags = {
+            "limb_reversal": turned & (columns["r_v6_mv"] > columns["s_v6_mv"]),
+            "p_uncertain": np.asarray(columns.get("pr_se_ms", np.nan)) > UNCERTAIN_MS + 0 * columns["pr_ms"],
+        }
+    return [
+        ",".join([*codes, *(code for code, rows in flags.items() if rows[k])])
+        for k, codes in enumerate(found.reasons)
+    ]
 
 
 def _rhythm(found: Delineation) -> dict[str, np.ndarray]:

@@ -190,7 +190,7 @@ MEASURED: tuple[str, ...] = tuple(
     name for name in QUANTITIES if name not in ASKED and name != "reasons" and not name.endswith("_se_ms")
 )
 
-# Method error (standard deviation against manual edges), ms, by benchmarks/measurement.py; comes on top of *_se_ms.
+# Standard deviation against manual edges, ms, by benchmarks/measurement.py; it comes on top of *_se_ms.
 METHOD_SD_MS = {"pr_ms": 10.0, "qrs_ms": 8.0, "qt_ms": 10.0}
 
 REASONS: dict[str, str] = {
@@ -202,7 +202,7 @@ REASONS: dict[str, str] = {
     "missing_samples": "samples are NaN; short gaps were bridged, leads with long ones left out",
     "dead_lead": "a lead does not move; it was left out",
     "clipped": "a lead rests at its own extreme: amplitudes are not to be trusted",
-    "leads_disagree": "the limb leads contradict Einthoven's law: leads mixed up, or not millivolts throughout",
+    "leads_disagree": "the limb leads contradict Einthoven's law: leads mixed up, or units differ",
     "few_beats": "fewer than three beats could be averaged",
     "no_dominant_kind": "less than half of the beats are of one kind",
     "ectopics_removed": "some beats are unlike the others and were left out of the median beat",
@@ -210,7 +210,8 @@ REASONS: dict[str, str] = {
     "t_p_merged": "the T wave had not ended when the next P wave began: T offset is where the two meet",
     "t_flat": "the T wave is below 0.05 mV in every lead: QT is unsure",
     "wide_qrs": "QRS is 120 ms or more: compare JT rather than QT",
-    "paced_like": "spikes of a pacemaker precede the QRS complexes: onset is the spike",
+    "paced_like": "spikes like those of a pacemaker were bridged: PR and QRS onset are unsure",
+    "p_uncertain": "PR moves by more than 10 ms when the beats are drawn again",
     "limb_reversal": "lead I is upside down while V6 is upright, as with the arm electrodes exchanged",
     "order_violation": "edges came in an impossible order and were withdrawn",
     "at_window_edge": "the T wave may end later than the window of the median beat",

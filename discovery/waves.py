@@ -16,7 +16,7 @@ class Settings:
     """Widths (ms) and thresholds (parts of a wave's own peak) of the search."""
 
     qrs_sigma: float = 7.0
-    p_sigma: float = 12.0
+    p_sigma: float = 10.0
     t_sigma: float = 16.0
     qrs_on: float = 0.05
     qrs_off: float = 0.06
@@ -26,7 +26,7 @@ class Settings:
     qrs_half: float = 0.10  # parts of a QRS complex are joined where both reach this part of the steepest
     qrs_bridge: float = 28.0
     p_gap: float = 28.0
-    p_half: float = 0.5  # halves of a P wave are joined where both reach this part of the steeper one
+    p_half: float = 0.35  # halves of a P wave are joined where both reach this part of the steeper one
     p_bridge: float = 70.0
     t_second: float = 0.5
 
