@@ -115,8 +115,12 @@ class MapBrowser(ipywidgets.VBox):
     def _open(self, change: Any) -> None:
         """Show the map by WebGL or on our canvas, as the browser said."""
         if self.probe.webgl == "yes" and self._scatter is None:
-            self._scatter = self._scattered()
-            self._paint()
+            try:
+                self._scatter = self._scattered()
+                self._paint()
+            except Exception as error:  # the map is shown all the same, and says why it is another one
+                self._scatter = None
+                self._failed(error)
         self.place.children = [self._scatter.show() if self._scatter is not None else self.canvas]
 
     def _scattered(self) -> Any:
@@ -124,8 +128,13 @@ class MapBrowser(ipywidgets.VBox):
         import jscatter  # takes 1 to 2 s, and only this widget needs it, where there is WebGL
 
         data = pd.DataFrame({"x": self.points[:, 0], "y": self.points[:, 1]})
-        scatter = jscatter.Scatter(data=data, x="x", y="y", height=420)
-        scatter.background("white").axes(False).lasso(initiator=True).mouse(mode="lasso")
+        low, high = self.points.min(axis=0), self.points.max(axis=0)
+        edge = 0.06 * np.maximum(high - low, 1e-6)
+        spans = [(float(a), float(b)) for a, b in zip(low - edge, high + edge, strict=True)]
+        scatter = jscatter.Scatter(data=data, x="x", y="y", x_scale=spans[0], y_scale=spans[1], height=420)
+        scatter.size(default=6 if len(data) < 4000 else 3).background("white").axes(False).lasso(
+            initiator=True
+        ).mouse(mode="lasso")
         scatter.widget.observe(
             lambda _: self._chosen(np.asarray(scatter.selection(), dtype=int)), "selection"
         )
@@ -148,9 +157,8 @@ class MapBrowser(ipywidgets.VBox):
         self.legend.value = legend(paint, _title(self.color.value))
         self.canvas.paint(paint.rgb)
         if self._scatter is not None:
-            kinds = pd.Series(paint.codes.astype(str), dtype="category")
-            self._scatter.data(self._scatter.data().assign(kind=kinds.to_numpy()))
-            self._scatter.color(by="kind", map=dict(enumerate(paint.palette)))
+            kinds = pd.Categorical.from_codes(paint.codes, [str(code) for code in range(len(paint.palette))])
+            self._scatter.color(by=kinds, map=list(paint.palette))
 
     def _fetch(self, positions: np.ndarray) -> None:
         """In the worker: get the first ECGs of the selection and draw one."""
@@ -190,7 +198,7 @@ def compared(table: pd.DataFrame, chosen: np.ndarray) -> str:
     """
     if not chosen.any():
         return '<span class="kd-faint">Nothing is selected.</span>'
-    rows = ["<tr><th></th><th>selected</th><th>rest</th><th>difference (95 % interval)</th><th>n</th></tr>"]
+    rows = ["<tr><th></th><th>selected</th><th>rest</th><th>difference (95 %)</th><th>n</th></tr>"]
     for name in [column for column in (*LISTED, "age") if column in table][: COMPARED + 1]:
         values = pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=float)
         known = np.isfinite(values)
@@ -213,9 +221,11 @@ def _difference(first: np.ndarray, rest: np.ndarray) -> str:
     """Difference of two means with its Welch interval."""
     estimate = welch_estimate(first, rest)
     if not np.isfinite(estimate.value):
-        return "too few"
+        return "no interval"
     low, high = estimate.interval(0.95)
-    return f"{estimate.value:+.0f} ({low:.0f} to {high:.0f})"
+    digits = 0 if abs(estimate.value) >= 10 else 1
+    value, low, high = (round(number, digits) + 0.0 for number in (estimate.value, low, high))  # no "-0"
+    return f"{value:+.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def _share(values: pd.Series, chosen: np.ndarray) -> str:
