@@ -23,8 +23,8 @@ import pandas as pd
 import xarray
 
 from discovery.designs import Design
-from discovery.filing import broken_seal, plain_disk_errors, read_json, seal, write_json
-from discovery.store_rows import MeasuredRows, chunk_marker
+from discovery.filing import plain_disk_errors, read_json, seal, write_json
+from discovery.store_rows import MeasuredRows, chunk_marker, marker_fault
 from discovery.store_signals import (
     open_dataset,
     read_annotations,
@@ -132,10 +132,7 @@ class SweepStore:
 
     def fault(self, chunk: int, digests: bool = True) -> str | None:
         """What keeps a chunk from being done, in words; None where it is done."""
-        marker = self.marker(chunk)
-        if marker is None:
-            return f"done/{chunk:06d}.json must be there, got no such file"
-        return broken_seal(self.folder, marker["files"], digests)
+        return marker_fault(self.folder, f"done/{chunk:06d}.json", digests)
 
     def verify(self) -> list[str]:
         """Every chunk that is not whole, with what is wrong; an empty list where all bytes are as written.

@@ -19,7 +19,16 @@ from discovery.filing import broken_seal, plain_disk_errors, read_json, seal, wr
 
 def chunk_marker(folder: Path, chunk: int) -> dict[str, Any] | None:
     """What was written when a chunk of signals was finished, if it was."""
-    return read_json(folder / "done" / f"{chunk:06d}.json")
+    return _marker(folder / "done" / f"{chunk:06d}.json")
+
+
+def marker_fault(folder: Path, name: str, digests: bool) -> str | None:
+    """What is wrong with a marker or with the files it vouches for, in words; None where nothing is."""
+    marker = _marker(folder / name)
+    if marker is None:
+        got = "a damaged one" if (folder / name).is_file() else "no such file"
+        return f"{name} must tell of a finished chunk, got {got}"
+    return broken_seal(folder, marker["files"], digests)
 
 
 @dataclass(frozen=True)
@@ -49,13 +58,11 @@ class MeasuredRows:
 
     def fault(self, chunk: int, digests: bool = True) -> str | None:
         """What keeps a chunk from being measured, in words; None where it is."""
-        marker, source = read_json(self._part(chunk).with_suffix(".json")), chunk_marker(self.folder, chunk)
-        name = f"measured/{self.key}/{chunk:06d}.json"
-        if marker is None:
-            return f"{name} must be there, got no such file"
-        if source is None or marker["of"] != source["files"]:
+        name = self._part(chunk).with_suffix(".json").relative_to(self.folder).as_posix()
+        marker, source = _marker(self.folder / name), chunk_marker(self.folder, chunk)
+        if marker and (source is None or marker.get("of") != source["files"]):
             return f"{name} must be of the chunk's present signals, got others"
-        return broken_seal(self.folder, marker["files"], digests)
+        return marker_fault(self.folder, name, digests)
 
     def write(self, chunk: int, rows: pd.DataFrame) -> None:
         """Keep one chunk: the rows first, then their marker."""
@@ -77,6 +84,13 @@ class MeasuredRows:
     def _part(self, chunk: int) -> Path:
         """Where one chunk of rows lies."""
         return self.place / f"{chunk:06d}.parquet"
+
+
+def _marker(path: Path) -> dict[str, Any] | None:
+    """What a marker tells, or None where there is none or it is damaged."""
+    found = read_json(path)
+    whole = isinstance(found, dict) and isinstance(found.get("files"), dict)
+    return found if whole else None
 
 
 def measurer(measure: Callable) -> tuple[str, dict[str, str]]:
