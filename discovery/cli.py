@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,15 +84,13 @@ def measure_ecgs(given: argparse.Namespace) -> int:
     from discovery.study import open_sweep
     from discovery.sweep import measure_sweep
 
-    if len(given.paths) == 1 and any(
-        (given.paths[0] / name).is_file() for name in ("sweep.json", "sweep/sweep.json")
-    ):
-        table = measure_sweep(
-            open_sweep(given.paths[0]), measure, progress=not given.quiet, workers=given.workers
-        )
-    else:
-        table = measured_files(given.paths, measure, not given.quiet)
     path = given.out or Path("table.csv")
+    _known_table(path)
+    first = given.paths[0]
+    if len(given.paths) == 1 and any((first / name).is_file() for name in ("sweep.json", "sweep/sweep.json")):
+        table = measure_sweep(open_sweep(first), measure, progress=not given.quiet, workers=given.workers)
+    else:
+        table = measured_files(given.paths, not given.quiet, peaks=path.suffix == ".parquet")
     write_table(table, path)
     lost = int(table["rate_bpm"].isna().sum())
     print(f"{path}: {len(table):,} ECGs, {table.shape[1]} columns; {lost:,} without a heart rate")
@@ -176,21 +174,45 @@ def bring(name: str) -> Any:
     return load_generator(name)
 
 
-def measured_files(paths: Sequence[Path], measure: Callable, progress: bool) -> Any:
-    """One row per record of files and folders, with its name in the first column."""
+def measured_files(paths: Sequence[Path], progress: bool, peaks: bool = False) -> Any:
+    """One row per record of files and folders, its name first; with `peaks` the times of its beats, too."""
     import pandas as pd
     from tqdm.auto import tqdm
 
+    from discovery.delineate import delineate
+    from discovery.measure import measure
     from models.records import read_files
 
     rows = []
-    for name, ecg in tqdm(read_files(paths), "measure", unit=" ECG", disable=not progress):
-        row = measure(ecg)
-        rows.append(row.drop(columns="record", errors="ignore").assign(record=name))
+    with tqdm(desc="measure", unit=" ECG", disable=not progress) as bar:
+        for names, ecg in in_batches(read_files(paths)):
+            part = measure(ecg).drop(columns="record", errors="ignore")
+            part.insert(0, "record", names)
+            if peaks:
+                found = delineate(ecg.signals, ecg.fs, ecg.leads)
+                part["r_peaks_s"] = [list(map(float, beats)) for beats in found.r_peaks]
+                part["beat_kept"] = [list(map(bool, kept)) for kept in found.beat_kept]
+            rows.append(part)
+            bar.update(len(ecg))
     if not rows:
         raise ValueError(f"paths must hold ECGs, got none in {', '.join(map(str, paths))}")
-    table = pd.concat(rows, ignore_index=True)
-    return table[["record", *(column for column in table.columns if column != "record")]]
+    return pd.concat(rows, ignore_index=True)
+
+
+def in_batches(named: Iterable[tuple[str, Any]], most: int = 32) -> Iterator[tuple[list[str], Any]]:
+    """Neighbouring ECGs of the same sampling frequency, leads and length together, with their names."""
+    from models.ecg import join
+
+    names: list[str] = []
+    ecgs: list[Any] = []
+    for name, ecg in named:
+        if ecgs and (len(ecgs) == most or _kind(ecg) != _kind(ecgs[0])):
+            yield names, join(ecgs)
+            names, ecgs = [], []
+        names.append(name)
+        ecgs.append(ecg)
+    if ecgs:
+        yield names, join(ecgs)
 
 
 def read_table(path: Path) -> Any:
@@ -224,6 +246,11 @@ def findings_in_lines(findings: Sequence[Any]) -> list[str]:
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, wide, strict=False)), row[3]])
         for row in rows
     ]
+
+
+def _kind(ecg: Any) -> tuple:
+    """What ECGs must share to stand in one batch."""
+    return ecg.fs, ecg.leads, ecg.signals.shape[2]
 
 
 def _known_table(path: Path) -> None:

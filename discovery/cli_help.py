@@ -42,6 +42,7 @@ example:
   discovery measure ptb-xl strip.csv --out table.parquet  records: WFDB, PTB-XL, MIMIC-IV-ECG, CSV, NPZ
 
 Every ECG has a row. What could not be measured is empty, and the column `reasons` says why.
+A Parquet table of files also has the times of the beats (r_peaks_s, beat_kept), as training wants them.
 """,
     "map": """\
 example:

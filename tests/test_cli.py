@@ -1,0 +1,147 @@
+"""Each verb of the command line does its work, teaches in its help, and refuses in a sentence."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from discovery.cli import main
+from discovery.cli_help import EXAMPLES
+
+PLAN = """
+base: {heart_rate: 70, text: sinus rhythm}
+factors: {age: [30, 70], sex: [female, male]}
+repeats: 6
+seed: 7
+"""
+CLAIMS = """
+- {outcome: qtcf_ms, contrast: {sex: [female, male]}, given: [age], smallest: 5, direction: "+"}
+"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A folder with a sweep made by the command line, its plan and its hypotheses."""
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "plan.yaml").write_text(PLAN)
+    (folder / "claims.yaml").write_text(CLAIMS)
+    plan, out, claims = (str(folder / name) for name in ("plan.yaml", "sweep", "claims.yaml"))
+    command = ["sweep", plan, "--out", out, "--hypotheses", claims, "--generator", "simulator", "--quiet"]
+    assert main(command) == 0
+    assert not (folder / "sweep").exists(), "without --yes nothing is made"
+    assert main([*command, "--yes"]) == 0
+    return folder
+
+
+@pytest.mark.parametrize("verb", sorted(EXAMPLES))
+def test_help_teaches_with_an_example(verb, capsys):
+    assert main([verb, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert f"discovery {verb}" in shown.split("example", 1)[1]
+
+
+def test_the_front_page_names_every_verb(capsys):
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"\n  {verb} " in shown for verb in EXAMPLES)
+
+
+@pytest.mark.parametrize("ending", ["png", "html", "npz"])
+def test_generate_writes_and_says_what_was_understood(tmp_path, capsys, ending):
+    asked = ["--age", "63", "--sex", "female", "--hr", "72", "--text", "sinus rhythm|LBBB|blue bicycle"]
+    out = tmp_path / f"ecg.{ending}"
+    assert main(["generate", *asked, "--generator", "simulator", "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "CLBBB" in shown
+    assert "ignored: blue bicycle" in shown
+    assert out.stat().st_size > 10_000
+
+
+def test_generate_numbers_several_pictures(tmp_path):
+    out = tmp_path / "e.png"
+    assert main(["generate", "--n", "2", "--plain", "--generator", "simulator", "--out", str(out)]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["e-1.png", "e-2.png"]
+
+
+def test_sweep_measure_map(runs, capsys):
+    table = runs / "table.csv"
+    assert main(["measure", str(runs / "sweep"), "--out", str(table), "--quiet"]) == 0
+    assert "24 ECGs" in capsys.readouterr().out
+    assert len(pd.read_csv(table)) == 24
+    assert main(["map", str(table), "--color", "age", "sex", "--out", str(runs / "map.png"), "--quiet"]) == 0
+    places = pd.read_csv(runs / "map.csv")
+    assert {"umap_1", "umap_2", "qtcf_ms"} <= set(places.columns)
+
+
+def test_hypotheses_frozen_with_the_sweep_are_put_to_it(runs, capsys):
+    assert main(["test", str(runs / "sweep"), "--out", str(runs / "findings.csv"), "--quiet"]) == 0
+    shown = capsys.readouterr().out
+    assert "supported" in shown
+    assert "exploratory" not in shown
+    assert pd.read_csv(runs / "findings.csv")["n"].tolist() == [6]
+
+
+def test_hypotheses_written_afterwards_are_exploratory(runs, capsys):
+    late = runs / "sweep" / "hypotheses.yaml"
+    late.write_text(CLAIMS.replace("smallest: 5", "smallest: 4"))
+    assert main(["test", str(late), "--quiet"]) == 0
+    assert "exploratory" in capsys.readouterr().out
+
+
+def test_a_sweep_is_reported(runs, capsys):
+    assert main(["report", str(runs / "sweep"), "--out", str(runs / "r.html"), "--quiet"]) == 0
+    assert "QTc" in (runs / "r.html").read_text()
+
+
+def test_files_are_measured_with_their_names_and_beats(tmp_path):
+    for out in ("a.npz", "b.csv"):
+        made = ["generate", "--hr", "75", "--generator", "simulator", "--n", "2" if "npz" in out else "1"]
+        assert main([*made, "--out", str(tmp_path / out)]) == 0
+    out = tmp_path / "t.parquet"
+    assert (
+        main(["measure", str(tmp_path / "a.npz"), str(tmp_path / "b.csv"), "--out", str(out), "--quiet"]) == 0
+    )
+    table = pd.read_parquet(out)
+    assert table["record"].tolist() == ["simulator-0", "simulator-1", "b"]
+    assert table["rate_bpm"].to_numpy() == pytest.approx(75, abs=2)
+    for peaks, kept in zip(table["r_peaks_s"], table["beat_kept"], strict=True):
+        assert len(peaks) == len(kept) >= 11
+
+
+def test_the_study_prints_its_findings_and_where_to_look(tmp_path, capsys):
+    given = ["study", "--quick", "--no-instrument", "--quiet", "--generator", "simulator"]
+    assert main([*given, "--out", str(tmp_path / "first")]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("supported") >= 3
+    assert "QT lengthens with the RR interval" in shown
+    assert str(tmp_path / "first" / "report.html") in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["generate", "--age", "430"], 2, "age must be between 0 and 120 years, got 430"),
+        (["generate", "--out", "ecg.bmp"], 2, "path must end in one of .*got 'ecg.bmp'"),
+        (["generate", "--n", "0"], 2, "--n must be at least 1, got 0"),
+        (["generate", "--generator", "nothing"], 1, "which must name bundled weights .*got 'nothing'"),
+        (["sweep", "nowhere.yaml", "--out", "x"], 1, "nowhere.yaml"),
+        (["measure", "nowhere.csv", "--quiet"], 1, "nowhere"),
+        (["measure", "a", "--out", "table.xls"], 2, "table must end in .csv or .parquet, got 'table.xls'"),
+        (["map", "table.json"], 2, "table must end in .csv or .parquet, got 'table.json'"),
+        (["report", "nowhere"], 1, "folder must hold a sweep, got nowhere"),
+        (["dance"], 2, "invalid choice: 'dance'"),
+        ([], 2, "required"),
+    ],
+)
+def test_mistakes_end_in_a_sentence_and_a_code(arguments, code, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == code
+    said = capsys.readouterr().err
+    assert re.search(message, said)
+    assert "Traceback" not in said
+
+
+def test_debug_shows_where(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="age must be between 0 and 120 years, got 430"):
+        main(["generate", "--age", "430", "--debug"])
