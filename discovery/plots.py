@@ -69,8 +69,9 @@ def plot_trend(table: pd.DataFrame, outcome: str, by: str, hue: str | None = Non
     bins, x = _places(known[by], levels, numeric)
     groups = levels_of(known[hue]) if hue else [None]
     words = known[hue].map(level_in_words) if hue else pd.Series("", index=known.index)
-    shifts = np.zeros(len(groups)) if numeric or len(groups) == 1 else np.linspace(-0.14, 0.14, len(groups))
-    width = 0.006 * np.ptp(x) if numeric and len(x) else 0.04
+    width = 0.008 * np.ptp(x) if numeric and len(x) else 0.04
+    apart = width if len(levels) == len(np.unique(bins)) else 0.0  # beside each other where values were asked
+    shifts = 3.5 * apart * np.linspace(-1, 1, len(groups)) if len(groups) > 1 else np.zeros(1)
     for place, (group, colour) in enumerate(colours(groups).items()):
         rows = (words == (level_in_words(group) if hue else "")).to_numpy()
         look = {"color": colour, "marker": MARKERS[place % len(MARKERS)]}
