@@ -210,14 +210,15 @@ def evidence_table(evidence: Sequence[Evidence]) -> pd.DataFrame:
 def _stands(finding: Finding, value: float, low: float, high: float) -> str:
     """How a finding's estimate stands to another: by the interval of their difference."""
     target, smallest = finding.hypothesis.target, finding.hypothesis.smallest
-    other = 0.0 if math.isnan(low) or math.isnan(high) else (high - low) / 2
+    known = math.isfinite(low) and math.isfinite(high)
+    other = (high - low) / 2 if known else 0.0
     difference = finding.estimate - value
     half = math.hypot((finding.high - finding.low) / 2, other)
     if not math.isfinite(difference + half):
         return NOT_COMPARED
     if abs(difference) + half < smallest:
         return AGREES
-    if abs(difference) <= half:
+    if abs(difference) <= half + (0 if known else smallest):  # a bare number has an error that we do not know
         return UNCERTAIN
     ours, theirs = finding.estimate - target, value - target
     if ours * theirs < 0 and min(abs(ours), abs(theirs)) >= smallest:

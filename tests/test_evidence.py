@@ -52,6 +52,15 @@ def test_nothing_is_said_of_patients_without_recorded_ecgs():
     assert lost.with_published == "not compared" and lost.to_dict()["generator"] == "not estimated"
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(12.0, "agrees"), (18.0, "compatible, not precise enough to agree"), (25.0, "smaller in the generator")],
+)
+def test_a_bare_published_number_is_not_held_for_exact(value, said):
+    evidence = weigh(CLAIM, table(12, 200), published=Published(value, source="a paper"))
+    assert evidence.with_published == said
+
+
 @pytest.mark.parametrize(("slope", "sound"), [(0.0, True), (0.5, False)])
 def test_an_error_that_follows_the_rate_is_found_on_known_truth(slope, sound):
     draw = np.random.default_rng(2)
