@@ -2,6 +2,7 @@
 PYTHON ?= python3
 DATA ?= data/ptb-xl
 BIN := .venv/bin
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 TORCH := $(shell grep '^torch==' requirements.lock)
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
@@ -15,7 +16,8 @@ test: lint                      ## lint, tests, notebooks, and browser tests whe
 	$(BIN)/python -m pytest
 
 lab: .venv/.installed           ## JupyterLab on the notebooks
-	$(BIN)/jupyter lab --ip=127.0.0.1 --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate notebooks
+	$(BIN)/jupyter lab --ip=127.0.0.1 $(AS_ROOT) \
+	    --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate notebooks
 
 lint: .venv/.installed          ## ruff only
 	$(BIN)/ruff check .
