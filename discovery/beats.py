@@ -9,6 +9,7 @@ from scipy import fft
 RATE = 500.0  # Hz, of every beat below, whatever the input
 BEFORE, AFTER = 280, 380  # samples of a beat before and after its R peak: 0.56 s and 0.76 s
 PEAK_RATE = 100.0  # Hz, of the signal the R-peak finder sees
+EDGE = 10  # samples (0.1 s) at either end in which a QRS complex would be cut
 MATCH_RATE = 250.0  # Hz, of the QRS complexes that are compared with one another
 MATCH_BEFORE, MATCH_AFTER = 30, 40  # their samples around R: 0.12 s and 0.16 s
 MATCH_LAGS = 10  # alignment searches 40 ms to each side
@@ -151,7 +152,7 @@ def _plausible_peaks(strip: Strip, seconds: float, find_peaks: Callable) -> np.n
     inside = strip.composite[first : first + int(seconds * PEAK_RATE)].astype(float)
     quiet = np.full(int(0.5 * PEAK_RATE), np.min(inside))
     found = np.asarray(find_peaks(np.concatenate([quiet, inside, quiet]), PEAK_RATE), int) - len(quiet)
-    found = found[(found >= 4) & (found < len(inside) - 4)]
+    found = found[(found >= EDGE) & (found < len(inside) - EDGE)]
     if not len(found):
         return np.array([])
     height = np.median(inside[found])

@@ -10,6 +10,7 @@ from models.ecg import INDEPENDENT_LEADS, LEADS
 FLAT_MV = 0.02  # a lead that moves less than this is dead
 LARGEST_MV = 30.0  # an ECG spanning more than this is not in millivolts
 MISSING_PART = 0.05  # of a lead's samples may be missing and are filled by straight lines
+DISAGREEMENT_MV = 0.05  # root mean square by which the limb leads may miss their identities
 LIVE_LEADS = 4  # of the eight independent leads are needed
 SPIKE_MV, SPIKE_S = (
     0.3,
@@ -39,7 +40,6 @@ def inspect_signals(signals: np.ndarray, fs: float, leads: Sequence[str], shorte
     eight = np.stack([rows[lead] for lead in INDEPENDENT_LEADS], axis=1)
     reach = np.stack([span[lead] for lead in INDEPENDENT_LEADS], axis=1)
     dead = ~(reach > FLAT_MV)
-    largest = np.where(dead, 0, reach).max(axis=1)
     too_large = np.median(np.where(dead, 0, reach), axis=1) > LARGEST_MV
     few = np.sum(~dead, axis=1) < LIVE_LEADS
     short = np.full(batch, samples / fs < shortest)
@@ -50,7 +50,7 @@ def inspect_signals(signals: np.ndarray, fs: float, leads: Sequence[str], shorte
         "flat": few & ~too_large,
         "dead_lead": dead.any(axis=1) & ~few,
         "clipped": clipped.any(axis=1) & ~too_large,
-        "leads_disagree": (residual > np.maximum(0.1, 0.1 * largest)) & ~too_large,
+        "leads_disagree": (residual > DISAGREEMENT_MV) & ~too_large,
     }
     for code, flags in flagged.items():
         for k in np.flatnonzero(flags):

@@ -148,7 +148,10 @@ def _delineate_chunk(inspected: Inspected, fs: float, draws: int) -> Delineation
     waves = find_waves(medians, rr * RATE)
     edges = _wave_bases(waves)
     score = np.array(
-        [p_coherence(beats, edges["p_on"][k], edges["p_off"][k]) for k, beats in enumerate(found)]
+        [
+            p_coherence(beats, *(edges[name][k] for name in ("p_on", "p_off", "qrs_on")))
+            for k, beats in enumerate(found)
+        ]
     )
     reasons = [list(codes) for codes in inspected.reasons]
     measured = judge_beats(found, inspected, reasons)

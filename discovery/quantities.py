@@ -75,7 +75,7 @@ _RHYTHM = (
 
 _INTERVALS = (
     Quantity("p_present", "P wave present", "", 0, 1,
-             "1 where the P wave repeats from beat to beat (score above 0.6), else 0.", "here"),
+             "1 where the P wave repeats from beat to beat (score above 0.65), else 0.", "here"),
     Quantity("p_score", "P coherence", "", -1, 1,
              "Median correlation of each beat's P wave with the mean of all others.", "here"),
     Quantity("p_ms", "P duration", "ms", 60, 160, "P onset to P offset over all leads.", IEC),

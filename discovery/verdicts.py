@@ -6,7 +6,8 @@ from discovery.beats import Beats
 from discovery.defects import Inspected
 from discovery.waves import Waves
 
-P_COHERENCE = 0.6  # single P waves must be this much alike for a P to be called present
+P_COHERENCE = 0.65  # single P waves must be this much alike for a P to be called present
+CELL = 8  # samples (16 ms) averaged before P waves are compared: noise is not what tells them apart
 LEAST_TEMPLATE_R = 0.75  # below it, what was averaged is noise
 LEAST_T_MV = 0.05
 WIDE_QRS_MS = 120.0
@@ -64,14 +65,15 @@ def judge_waves(
         points[name] = np.where(wrong if not name.startswith("p_") else wrong | wrong_p, np.nan, points[name])
 
 
-def p_coherence(beats: Beats | None, on: int, off: int) -> float:
+def p_coherence(beats: Beats | None, on: int, off: int, qrs_on: int) -> float:
     """Median correlation of the P wave of each beat with the mean of all others, trends removed."""
     if beats is None or len(beats.stack) < 3:
         return np.nan
-    cells = max((off - on + 16) // 4, 4)
-    first = max(on - 8, 0)
-    waves = beats.stack[:, :, first : first + 4 * cells]
-    waves = waves.reshape(*waves.shape[:2], cells, 4).mean(axis=3)
+    last = min(off + 8, qrs_on - 2)
+    cells = max((last - on + 8) // CELL, 5)
+    first = max(last - CELL * cells, 0)
+    waves = beats.stack[:, :, first : first + CELL * cells]
+    waves = waves.reshape(*waves.shape[:2], cells, CELL).mean(axis=3)
     trend = np.linspace(-1, 1, cells, dtype=np.float32)
     trend /= np.linalg.norm(trend)
     waves = waves - waves.mean(axis=2, keepdims=True)

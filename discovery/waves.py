@@ -89,13 +89,13 @@ def _qrs(sharp: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray,
     height = _at(sharp, peak)
     gap = int(settings.qrs_gap * MS)
     floor = _low(sharp[:, BEFORE - 130 : BEFORE - 20], 0.2)
-    on = _leave(sharp, floor, height, settings.qrs_on, gap, peak, peak - int(150 * MS), -1)
+    on = _leave(sharp, _levels(floor, height, settings.qrs_on), gap, peak, peak - int(150 * MS), -1)
     floor = np.minimum(floor, _low(sharp[:, BEFORE + 20 : BEFORE + 130], 0.2))
     bridge = int(settings.qrs_bridge * MS)
-    late = _leave(sharp, floor, height, settings.qrs_half, bridge, peak, peak + int(190 * MS), +1)
-    off = _leave(
-        sharp, floor, height, settings.qrs_off, gap, np.maximum(late - 1, peak), late + int(44 * MS), +1
-    )
+    half = _levels(floor, height, settings.qrs_half)
+    late = _leave(sharp, half, bridge, peak, peak + int(190 * MS), +1)
+    edge = _levels(floor, height, settings.qrs_off)
+    off = _leave(sharp, edge, gap, np.maximum(late - 1, peak), late + int(44 * MS), +1)
     return on, peak, off
 
 
@@ -116,13 +116,12 @@ def _t_wave(
     size = np.sqrt(np.sum((smooth - level) ** 2, axis=1))
     reach = np.minimum(limit, BEFORE + np.minimum(0.56 * rr + 30 * MS, 560 * MS)).astype(int)
     peak = _argmax(size, start, np.maximum(reach, start + 10))
-    next_p = np.maximum(
-        peak + 100 * MS, qrs_on + rr - 230 * MS
-    )  # from here on a steep rise may be the next P
+    # From here on a steep rise may be that of the next P wave.
+    next_p = np.maximum(peak + 100 * MS, qrs_on + rr - 230 * MS)
     fall = _argmax(slow, peak, np.minimum(np.minimum(peak + 170 * MS, next_p), limit))
     height = _at(slow, fall)
     floor = _low(slow[:, BEFORE:], 0.05)
-    off = _leave(slow, floor, height, settings.t_off, int(10 * MS), fall, limit, +1)
+    off = _leave(slow, _levels(floor, height, settings.t_off), int(10 * MS), fall, limit, +1)
     tall = np.abs(smooth - np.take_along_axis(smooth, off[:, None, None], axis=2))
     tall = np.take_along_axis(tall, peak[:, None, None], axis=2)[:, :, 0].max(axis=1)
     return peak, fall, off, tall
@@ -134,7 +133,7 @@ def _p_wave(
     """First, steepest and last sample of the P wave."""
     right = qrs_on - int(16 * MS)
     left = np.clip(earliest, 12, right - 40).astype(int)
-    left = _argmax(-soft, left, left + int(60 * MS))  # past the tail of the T wave before
+    left = np.minimum(_first_rise(soft, left), left + int(60 * MS))  # past the tail of the T wave before
     position = np.arange(soft.shape[1])[None, :]
     ahead = (qrs_on[:, None] - position) / MS
     weight = np.clip(1 - (ahead - 240) / 400, 0.4, 1.0)
@@ -142,43 +141,51 @@ def _p_wave(
     height = _at(soft, core)
     floor = _low(soft[:, : BEFORE - 20], 0.1)
     gap, wide = int(settings.p_gap * MS), int(settings.p_bridge * MS)
-    first = _leave(soft, floor, height, settings.p_half, wide, core, np.maximum(left, core - 60), -1)
-    last = _leave(soft, floor, height, settings.p_half, wide, core, np.minimum(qrs_on, core + 60), +1)
-    on = _leave(
-        soft, floor, height, settings.p_edge, gap, np.minimum(first + 1, core), np.maximum(left - 10, 2), -1
-    )
-    off = _leave(soft, floor, height, settings.p_edge, gap, np.maximum(last - 1, core), qrs_on, +1)
+    half = _levels(floor, height, settings.p_half)[:2]
+    begin, end = np.maximum(left, core - 60), np.minimum(qrs_on, core + 60)
+    first = _leave(soft, half, wide, core, begin, -1, lost=begin)
+    last = _leave(soft, half, wide, core, end, +1, lost=core)
+    edge = _levels(floor, height, settings.p_edge)
+    on = _leave(soft, edge, gap, np.minimum(first + 1, core), np.maximum(left - 10, 2), -1)
+    off = _leave(soft, edge, gap, np.maximum(last - 1, core), qrs_on, +1)
     return on, core, np.minimum(off, qrs_on)
+
+
+def _levels(floor: np.ndarray, height: np.ndarray, part: float) -> np.ndarray:
+    """Thresholds between floor and height: the one wanted, and two to fall back on; shape (3, batch)."""
+    return floor + part * np.array([[1.0], [1.6], [2.5]]) * (height - floor)
 
 
 def _leave(
     act: np.ndarray,
-    floor: np.ndarray,
-    height: np.ndarray,
-    part: float,
+    levels: np.ndarray,
     gap: int,
     start: np.ndarray,
     stop: np.ndarray,
     step: int,
+    lost: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Walking from `start` to `stop`, where activity stays below `part` of its height for `gap` samples."""
+    """Walking from `start` to `stop`, where activity stays below a level for `gap` samples.
+
+    The first level that is ever kept counts; where none is, `lost`, or else the quietest sample.
+    """
     samples = act.shape[1]
     position = np.arange(samples)[None, :]
     stop = np.clip(stop, 2, samples - 3)
+    shift = gap // 2 - (gap + 1) % 2
+    ahead = ndimage.maximum_filter1d(act, gap, axis=1, origin=-step * shift, mode="nearest")
     if step > 0:
-        ahead = ndimage.maximum_filter1d(act, gap, axis=1, origin=-(gap // 2) + (gap + 1) % 2, mode="nearest")
         allowed = (position > start[:, None]) & (position <= stop[:, None])
     else:
-        ahead = ndimage.maximum_filter1d(act, gap, axis=1, origin=gap // 2 - (gap + 1) % 2, mode="nearest")
         allowed = (position < start[:, None]) & (position >= stop[:, None])
     found = np.full(len(act), -1)
-    for relax in (1.0, 1.6, 2.5):
-        threshold = floor + part * relax * (height - floor)
-        quiet = (ahead < threshold[:, None]) & allowed
+    for level in levels:
+        quiet = (ahead < level[:, None]) & allowed
         where = np.argmax(quiet, axis=1) if step > 0 else samples - 1 - np.argmax(quiet[:, ::-1], axis=1)
         found = np.where((found < 0) & quiet.any(axis=1), where, found)
-    lowest = np.argmin(np.where(allowed, act, np.inf), axis=1)
-    return np.where(found < 0, lowest, found)
+    if lost is None:
+        lost = np.argmin(np.where(allowed, act, np.inf), axis=1)
+    return np.where(found < 0, lost, found)
 
 
 def _lump(act: np.ndarray, on: np.ndarray, peak: np.ndarray, off: np.ndarray) -> np.ndarray:
@@ -197,6 +204,12 @@ def _argmax(values: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndarr
     position = np.arange(values.shape[1])[None, :]
     inside = (position >= start[:, None]) & (position < stop[:, None])
     return np.argmax(np.where(inside, values, -np.inf), axis=1)
+
+
+def _first_rise(values: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """The first index of each row, from `start` on, after which the values rise."""
+    position = np.arange(values.shape[1] - 1)[None, :]
+    return np.argmax((np.diff(values, axis=1) > 0) & (position >= start[:, None]), axis=1)
 
 
 def _at(values: np.ndarray, index: np.ndarray) -> np.ndarray:

@@ -1,0 +1,137 @@
+import numpy as np
+import pytest
+from known_beats import eight_leads, known_ecg
+
+from discovery.measure import measure
+from discovery.quantities import ASKED, MEASURED
+from models.ecg import ECG, LEADS, Conditions
+
+
+@pytest.fixture(scope="module")
+def table():
+    return measure(known_ecg(3, rate=75, noise_mv=0.01), draws=8)
+
+
+def test_one_row_per_ecg_with_what_was_asked():
+    ecg = known_ecg(2)
+    asked = (Conditions(age=50, sex="female", heart_rate=70, text="sinus rhythm"), Conditions())
+    named = ECG(ecg.signals, ecg.fs, conditions=asked, seeds=(3, 4),
+                annotations={"record": np.array(["a", "b"]), "latent": np.zeros((2, 5))})  # fmt: skip
+    table = measure(named)
+    assert list(table.columns[: len(ASKED)]) == list(ASKED)
+    assert table["sex"].tolist() == ["female", None]
+    assert table["seed"].tolist() == [3, 4]
+    assert table["record"].tolist() == ["a", "b"]
+    assert "latent" not in table
+
+
+def test_known_rhythm(table):
+    assert table["rate_bpm"].tolist() == pytest.approx([75] * 3, abs=0.3)
+    assert table["rr_ms"].tolist() == pytest.approx([800] * 3, abs=3)
+    assert (table["rr_sd_ms"] < 4).all()
+    assert (table["beats_removed"] == 0).all()
+
+
+def test_irregular_rhythm_is_measured():
+    row = measure(known_ecg(jitter_ms=60, seconds=30, rate=60, p_mv=0)).iloc[0]
+    assert row["rr_sd_ms"] == pytest.approx(60 * np.sqrt(2), rel=0.3)
+    assert row["rr_cv"] == pytest.approx(row["rr_sd_ms"] / row["rr_ms"])
+    assert row["rmssd_ms"] > row["rr_sd_ms"]
+
+
+def test_corrections_follow_their_formulas(table):
+    row = table.iloc[0]
+    rr = row["rr_ms"] / 1000
+    assert row["qtcf_ms"] == pytest.approx(row["qt_ms"] / rr ** (1 / 3))
+    assert row["qtcb_ms"] == pytest.approx(row["qt_ms"] / rr**0.5)
+    assert row["qtcfr_ms"] == pytest.approx(row["qt_ms"] + 154 * (1 - rr))
+    assert row["qtch_ms"] == pytest.approx(row["qt_ms"] + 1.75 * (60 / rr - 60))
+    assert row["jt_ms"] == pytest.approx(row["qt_ms"] - row["qrs_ms"])
+    assert np.isnan(row["qtmcf_ms"])
+
+
+def test_wide_qrs_has_its_own_correction():
+    row = measure(known_ecg(qrs=160, qt=440)).iloc[0]
+    assert "wide_qrs" in row["reasons"]
+    expected = (row["qt_ms"] - 0.485 * row["qrs_ms"]) / (row["rr_ms"] / 1000) ** (1 / 3)
+    assert row["qtmcf_ms"] == pytest.approx(expected)
+
+
+def test_known_amplitudes(table):
+    row = table.iloc[0]
+    assert row["r_v5_mv"] == pytest.approx(1.3, abs=0.1)
+    assert row["s_v1_mv"] == pytest.approx(0.9, abs=0.1)
+    assert row["t_v3_mv"] == pytest.approx(0.45, abs=0.05)
+    assert row["t_v1_mv"] == pytest.approx(-0.05, abs=0.03)
+    assert abs(row["st_v2_mv"]) < 0.03
+    assert row["sokolow_lyon_mv"] == pytest.approx(row["s_v1_mv"] + row["r_v5_mv"])
+    assert row["cornell_mv"] == pytest.approx(row["r_avl_mv"] + row["s_v3_mv"])
+    assert row["r_transition"] == 4
+    assert row["einthoven_mv"] < 1e-6
+
+
+@pytest.mark.parametrize(("one", "foot", "angle"), [(1, 0, 0), (1, 1, 49.1), (0.05, 1, 87.5), (-1, 0, 180)])
+def test_the_axis_of_a_known_vector(one, foot, angle):
+    ecg = eight_leads(known_ecg(noise_mv=0.001))
+    shape = ecg.signals[:, 5] / 1.4  # V4 as the one wave form of all leads
+    signals = ecg.signals.copy()
+    signals[:, 0], signals[:, 1] = one * shape, (foot + 0.5 * one) * shape
+    row = measure(ECG(signals, ecg.fs, ecg.leads)).iloc[0]
+    for name in ("qrs_axis_deg", "t_axis_deg"):
+        assert abs((row[name] - angle + 180) % 360 - 180) < 3
+    assert row["qrst_angle_deg"] < 3
+
+
+def test_an_arm_reversal_is_suspected():
+    ecg = known_ecg()
+    swapped = ecg.signals.copy()
+    swapped[:, 0] = -ecg.signals[:, 0]
+    for new, old in (("II", "III"), ("III", "II"), ("aVR", "aVL"), ("aVL", "aVR")):
+        swapped[:, LEADS.index(new)] = ecg.signals[:, LEADS.index(old)]
+    assert "limb_reversal" in measure(ECG(swapped * 1.0, 500.0))["reasons"][0]
+    assert "limb_reversal" not in measure(ecg)["reasons"][0]
+
+
+def test_leads_that_contradict_each_other_are_named():
+    signals = known_ecg().signals.copy()
+    signals[:, LEADS.index("III")] *= -1
+    row = measure(ECG(signals, 500.0)).iloc[0]
+    assert "leads_disagree" in row["reasons"]
+    assert row["einthoven_mv"] > 0.1
+
+
+def test_uncertainty_grows_with_noise(table):
+    noisy = measure(known_ecg(3, rate=75, noise_mv=0.06), draws=8)
+    for name in ("pr_se_ms", "qt_se_ms"):
+        assert noisy[name].mean() > table[name].mean()
+    assert "pr_se_ms" not in measure(known_ecg())
+
+
+def test_twice_the_voltage_twice_the_amplitudes():
+    ecg = known_ecg()
+    plain, double = measure(ecg).iloc[0], measure(ECG(2 * ecg.signals, ecg.fs)).iloc[0]
+    for name in ("r_v5_mv", "t_ii_mv", "cornell_mv"):
+        assert double[name] == pytest.approx(2 * plain[name], rel=0.02, abs=0.01)
+    for name in ("pr_ms", "qrs_ms", "qt_ms", "qrs_axis_deg"):
+        assert double[name] == pytest.approx(plain[name], abs=2)
+
+
+def test_eight_leads_measure_like_twelve():
+    ecg = known_ecg()
+    twelve, eight = measure(ecg).iloc[0], measure(eight_leads(ecg)).iloc[0]
+    for name in set(MEASURED) - {"einthoven_mv"}:
+        assert eight[name] == pytest.approx(twelve[name], abs=1e-3, nan_ok=True), name
+    assert np.isnan(eight["einthoven_mv"])
+
+
+def test_a_bad_signal_is_a_row_of_nan_with_its_reason():
+    signals = known_ecg(2).signals.copy()
+    signals[1] *= 1000
+    row = measure(ECG(signals, 500.0)).iloc[1]
+    assert row["reasons"] == "not_millivolts"
+    assert row[list(set(MEASURED) - {"einthoven_mv"})].isna().all()
+
+
+def test_what_is_no_ecg_is_refused():
+    with pytest.raises(ValueError, match="fs must be between 100 and 1000 Hz, got 5000"):
+        measure(ECG(np.zeros((1, 12, 5000)), 5000.0))
