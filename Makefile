@@ -27,6 +27,7 @@ data: .venv/.installed          ## download PTB-XL (3 GB): only needed to train,
 	$(BIN)/python -c 'from models.records import download_ptbxl; download_ptbxl("$(DATA)")'
 
 train: .venv/.installed         ## train the bundled generator again on the records in DATA
+	mkdir -p training
 	$(BIN)/discovery measure $(DATA) --out training/measured.parquet
 	$(BIN)/python -m models.training --data $(DATA) --measured training/measured.parquet
 
