@@ -194,14 +194,28 @@ class SweepStore:
 
     def signals(self, query: str) -> ECG:
         """The ECGs that a pandas query of the table finds, as in ``store.signals("age > 60")``."""
-        table = self.table()
         try:
-            found = table.query(query)
+            found = self._found(query)
         except Exception as error:
             raise ValueError(
-                f"query must be one that pandas can apply to {', '.join(table)}, got {query!r}: {error}"
+                f"query must be one that pandas can apply to {', '.join(self.table())}, "
+                f"got {query!r}: {error}"
             ) from error
         return self.ecg(found["ecg"].to_numpy())
+
+    def _found(self, query: str) -> pd.DataFrame:
+        """The rows of the table that a query finds; measurements are read only where it names one."""
+        try:
+            return self._asked().query(query)
+        except (NameError, KeyError):
+            return self.table().query(query)
+
+    def _asked(self) -> pd.DataFrame:
+        """What was asked of every ECG that is made."""
+        table, done = self.design.table, self.done
+        if len(done) < len(self.chunks):
+            table = table[(table["ecg"] // self.identity["chunk"]).isin(done)].reset_index(drop=True)
+        return table
 
     def table(self, measured: str | None = None) -> pd.DataFrame:
         """One row per ECG that is made, in order: what was asked, and what was measured if it was.
@@ -211,10 +225,7 @@ class SweepStore:
         measured : str or None
             Which measurer's columns, by the name of its folder under ``measured``; None for the newest.
         """
-        table = self.design.table
-        if not self.complete:
-            size = self.identity["chunk"]
-            table = table[(table["ecg"] // size).isin(self.done)].reset_index(drop=True)
+        table = self._asked()
         keys = self._measurers()
         if measured is None and not keys:
             return table

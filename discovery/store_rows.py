@@ -5,6 +5,7 @@ import hashlib
 import inspect
 import json
 import marshal
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from typing import Any
 import pandas as pd
 
 from discovery.filing import broken_seal, plain_disk_errors, read_json, seal, write_json, write_whole
+
+FEW = 8  # chunks; more are gathered into one file for quick opening
 
 
 def chunk_marker(folder: Path, chunk: int) -> dict[str, Any] | None:
@@ -75,11 +78,46 @@ class MeasuredRows:
 
     def table(self) -> pd.DataFrame:
         """All rows that are there, in the order of ``ecg``."""
+        if self._is_gathered(digests=False):
+            return pd.read_parquet(self.place / "all.parquet")
         whole = [chunk for chunk in self.chunks if self.fault(chunk, digests=False) is None]
         parts = [pd.read_parquet(self._part(chunk)) for chunk in whole]
         return (
             pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"ecg": pd.Series(dtype="int64")})
         )
+
+    def gather(self) -> pd.DataFrame:
+        """All rows; where they are of many chunks, one file with a copy of them is kept, to open quickly."""
+        if not self._is_gathered(digests=True):
+            (self.place / "all.json").unlink(missing_ok=True)
+        rows = self.table()
+        if len(self.chunks) > FEW and not self._is_gathered(digests=False):
+            copy = self.place / "all.parquet"
+            with plain_disk_errors(self.folder, "gather the measurements"):
+                write_whole(copy, lambda aside: rows.to_parquet(aside, index=False))
+                files = seal(self.folder, [copy])
+                write_json(self.place / "all.json", {"files": files, "stamp": self._stamp()})
+        return rows
+
+    def _is_gathered(self, digests: bool) -> bool:
+        """Whether the one file holds the rows as they are now."""
+        marker = _marker(self.place / "all.json") or {}
+        if marker.get("stamp") != self._stamp():
+            return False
+        return broken_seal(self.folder, marker["files"], digests) is None
+
+    def _stamp(self) -> str:
+        """What changes when any chunk, or its rows, is made again."""
+        seen = []
+        for folder in (self.folder / "done", self.place):
+            files = (
+                [file for file in os.scandir(folder) if file.name.endswith(".json")]
+                if folder.is_dir()
+                else []
+            )
+            sizes = [(file.name, file.stat()) for file in files if file.name[0].isdigit()]
+            seen.append(sorted((name, found.st_size, found.st_mtime_ns) for name, found in sizes))
+        return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
 
     def _part(self, chunk: int) -> Path:
         """Where one chunk of rows lies."""

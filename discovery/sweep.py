@@ -134,6 +134,7 @@ def measure_sweep(
     with sole_writer(kept.place):
         kept.begin(about | {"begun": datetime.now(UTC).isoformat()})
         _measure_chunks(store, measure, kept, (workers, progress, stop or threading.Event()))
+        rows = kept.gather()
     made = store.made
     if made < len(store) and stop is None:
         warnings.warn(
@@ -141,7 +142,7 @@ def measure_sweep(
             "run_sweep makes the others",
             stacklevel=2,
         )
-    return store.design.table.merge(kept.table(), on="ecg", how="inner", validate="one_to_one")
+    return store.design.table.merge(rows, on="ecg", how="inner", validate="one_to_one")
 
 
 def _run_chunks(

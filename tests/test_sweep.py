@@ -403,6 +403,21 @@ def test_a_measurer_is_known_by_its_name_its_text_and_its_settings():
     assert measurer(means) == measurer(functools.wraps(means)(lambda ecg: means(ecg)))
 
 
+def test_rows_of_many_chunks_are_gathered_and_never_stale(tmp_path, undisturbed):
+    store = run_sweep(plan(), Toy(), tmp_path, chunk=16, **quiet)
+    measure_sweep(store, means, **quiet)
+    copy = next(tmp_path.glob("measured/*/all.parquet"))
+    pd.testing.assert_frame_equal(store.table(), undisturbed[1])
+    content = bytearray(copy.read_bytes())
+    content[200] ^= 1
+    copy.write_bytes(bytes(content))
+    pd.testing.assert_frame_equal(measure_sweep(store, means, **quiet), undisturbed[1])
+    pd.testing.assert_frame_equal(store.table(), undisturbed[1])
+    (copy.parent / "000003.json").unlink()
+    assert store.table()["mean_mv"].isna().sum() == 16
+    pd.testing.assert_frame_equal(measure_sweep(store, means, **quiet), undisturbed[1])
+
+
 def test_seeds_and_conditions_reach_the_generator(tmp_path):
     base = Conditions(age=None, text="ä\n'quoted'")
     store = run_sweep(grid(base, age=[30, 60], sex=[None, "male"], repeats=3), Toy(), tmp_path, **quiet)
