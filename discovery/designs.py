@@ -84,7 +84,7 @@ class Design:
                 f"hearts must be one per cell, got {len(self.hearts)} for {len(self.cells)} cells"
             )
         for axis in self.axes:
-            _known_axis(axis)
+            known_axis(axis)
 
     def __len__(self) -> int:
         return len(self.cells) * self.repeats
@@ -288,7 +288,7 @@ def _product(base: Conditions, axes: Mapping[str, Iterable]) -> tuple[Conditions
 
 def _listed(axis: str, given: Any) -> list:
     """The values of an axis as Conditions hold them; a lone value is a list of one."""
-    _known_axis(axis)
+    known_axis(axis)
     if isinstance(given, str) or not isinstance(given, Iterable):
         given = [given]
     values = [value.item() if isinstance(value, np.generic) else value for value in given]
@@ -303,7 +303,7 @@ def _listed(axis: str, given: Any) -> list:
     return values
 
 
-def _known_axis(axis: str) -> None:
+def known_axis(axis: str) -> None:
     """Refuse what is not one of the four conditions."""
     if axis not in AXES:
         raise ValueError(f"axis must be one of {', '.join(AXES)}, got {axis!r}{_meant(axis, AXES)}")
@@ -312,7 +312,7 @@ def _known_axis(axis: str) -> None:
 def _axes_only(plain: Mapping[str, Any]) -> dict[str, Any]:
     """The base's values by axis, refusing other names."""
     for name in plain:
-        _known_axis(name)
+        known_axis(name)
     return dict(plain)
 
 
