@@ -41,7 +41,7 @@ def latin_hypercube(
 
     Notes
     -----
-    Source: McKay, Beckman, Conover 1979; of `scipy.stats.qmc`, up to 512 points with random exchanges for evenness.
+    Source: McKay, Beckman, Conover 1979; `scipy.stats.qmc`, up to 512 points evened by random exchanges.
     """
     _spread(axes, points)
     evened = "random-cd" if points <= EVENED else None
