@@ -23,7 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, OSError, RuntimeError) as error:
         if given.debug:
             raise
-        print(f"discovery: {error}", file=sys.stderr)
+        said = str(error).replace("pass overwrite=True", "say --overwrite")
+        print(f"discovery: {said}", file=sys.stderr)
         return 2 if isinstance(error, ValueError | TypeError) else 1
     except KeyboardInterrupt:
         print("discovery: stopped; what is finished is kept, the same command goes on", file=sys.stderr)
@@ -70,10 +71,10 @@ def sweep(given: argparse.Namespace) -> int:
     if claims:
         refuse_foreign(given.out)
         given.out.mkdir(parents=True, exist_ok=True)
-        begin_store(given.out, design, generator)
+        begin_store(given.out, design, generator, overwrite=given.overwrite)
         for claim in claims:
             freeze(claim, given.out / "hypotheses")
-    store = run_sweep(design, generator, given.out, progress=not given.quiet)
+    store = run_sweep(design, generator, given.out, progress=not given.quiet, overwrite=given.overwrite)
     print(store)
     return 0
 
@@ -154,7 +155,12 @@ def study(given: argparse.Namespace) -> int:
 
     simulator = None if given.no_instrument else bring("simulator")
     made = first_study(
-        bring(given.generator), given.out, quick=given.quick, progress=not given.quiet, simulator=simulator
+        bring(given.generator),
+        given.out,
+        quick=given.quick,
+        progress=not given.quiet,
+        simulator=simulator,
+        overwrite=given.overwrite,
     )
     print()
     for line in findings_in_lines(made.findings):
@@ -278,6 +284,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--out", type=Path, required=True, help="folder of the sweep")
     made.add_argument("--hypotheses", type=Path, help="YAML file of hypotheses to freeze beforehand")
     made.add_argument("--yes", action="store_true", help="make it; without, only say what would be made")
+    made.add_argument("--overwrite", action="store_true", help="remove another sweep that lies there")
     _generator_option(made)
     made = verb("measure", measure_ecgs)
     made.add_argument("paths", type=Path, nargs="+", help="a sweep's folder, or files and folders of ECGs")
@@ -302,6 +309,7 @@ def _parser() -> argparse.ArgumentParser:
     made = verb("study", study)
     made.add_argument("--out", type=Path, default=Path("runs/first-study"), help="folder; %(default)s")
     made.add_argument("--quick", action="store_true", help="a tenth of the ECGs")
+    made.add_argument("--overwrite", action="store_true", help="remove the ECGs of another generator there")
     made.add_argument("--no-instrument", action="store_true", help="leave out the simulated check")
     _generator_option(made)
     return parser

@@ -54,6 +54,7 @@ def first_study(
     quick: bool = False,
     progress: bool = True,
     simulator: Generator | None = None,
+    overwrite: bool = False,
 ) -> Study:
     """The first study of a generator, from the plan to ``report.html`` in the folder; the same call resumes.
 
@@ -68,6 +69,8 @@ def first_study(
         Show progress bars.
     simulator : Generator, optional
         Makes ECGs of known truth, on which the same hypotheses check the instrument; none, no such check.
+    overwrite : bool
+        Remove the sweeps of another generator, or of another version, that lie in the folder.
     """
     folder = Path(folder)
     frozen = folder / "hypotheses"
@@ -76,11 +79,11 @@ def first_study(
     warming = threading.Thread(target=warm_up, daemon=True)
     warming.start()
     design = study_design(quick)
-    store = run_sweep(design, generator, folder / "sweep", progress=progress)
+    store = run_sweep(design, generator, folder / "sweep", progress=progress, overwrite=overwrite)
     table = measure_sweep(store, measure, progress=progress)
     simulated = None
     if simulator is not None:
-        known = run_sweep(design, simulator, folder / "instrument", progress=progress)
+        known = run_sweep(design, simulator, folder / "instrument", progress=progress, overwrite=overwrite)
         simulated = with_known_qtc(measure_sweep(known, measure, progress=progress))
     evidence = put_to_test(table, frozen, simulated)
     warming.join()
@@ -131,6 +134,7 @@ def study_figures(store: SweepStore, table: pd.DataFrame, evidence: list[Evidenc
     five = [_row_of(table, text=text, age=50, sex="female", heart_rate=60) for text in TEXTS]
     older = _row_of(table, text=NORMAL, age=table["age"].max(), sex="female", heart_rate=60)
     younger = _row_of(table, text=NORMAL, age=table["age"].min(), sex="female", heart_rate=60)
+    hearts = table.assign(heart="heart " + (table["repeat"] + 1).astype(str))
     umap_map = make_map(table)
     return [
         plot_effects(evidence),
@@ -139,7 +143,7 @@ def study_figures(store: SweepStore, table: pd.DataFrame, evidence: list[Evidenc
         plot_trend(normal, "qtcf_ms", "age", "sex"),
         plot_trend(normal, "pr_ms", "age", "sex"),
         plot_trend(table, "qrs_ms", "text", "sex"),
-        plot_map(umap_map, table, color=["text", "heart_rate", "sex", "qtcf_ms"]),
+        plot_map(umap_map, hearts, color=["text", "heart", "heart_rate", "qtcf_ms"]),
         plot_pair(store.ecg([five[0]]), store.ecg([five[1]]), boundaries=_two(table, five[0], five[1])),
         plot_pair(store.ecg([younger]), store.ecg([older]), boundaries=_two(table, younger, older)),
         *(draw_measured(store.ecg([row]), table.loc[row]) for row in five),

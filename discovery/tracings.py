@@ -39,6 +39,7 @@ SPANS = (
     ("QRS", "qrs_on_ms", "qrs_off_ms", VERMILLION),
     ("ST-T", "qrs_off_ms", "t_off_ms", GREEN),
 )
+SPAN_LABELS_MM = {"PR": 1.0, "QRS": 5.0, "ST-T": 10.4}
 INTERVALS = (
     ("PR", "pr_ms", "ms"),
     ("QRS", "qrs_ms", "ms"),
@@ -224,9 +225,9 @@ def _draw_spans(paper: Axes, sheet: Sheet, beats: list[float], row: Mapping[str,
             paper.fill_between(x, bar - 1.0, bar + 1.0, color=colour, linewidth=0, zorder=3)
             heights = np.interp(times, (strip.x - sheet.origin) / sheet.speed, strip.y)
             paper.vlines(x, bar, level + heights, colors=colour, linewidths=0.5, zorder=2.5)
-    for place, (name, colour) in enumerate(drawn):
-        paper.text(MARGIN_MM + 1 + (0, 4, 9.4)[place], bar, name, fontsize=6.3, color=colour, va="center",
-                   fontweight="bold", zorder=4, path_effects=halo())  # fmt: skip
+    for name, colour in drawn:
+        small = {"fontsize": 6.3, "fontweight": "bold", "va": "center", "zorder": 4, "path_effects": halo()}
+        paper.text(MARGIN_MM + SPAN_LABELS_MM[name], bar, name, color=colour, **small)
 
 
 def _draw_footer(paper: Axes, sheet: Sheet, ecg: ECG, index: int, synthetic: bool) -> None:

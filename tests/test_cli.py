@@ -147,6 +147,18 @@ def test_mistakes_end_in_a_sentence_and_a_code(arguments, code, message, capsys,
     assert "Traceback" not in said
 
 
+def test_a_folder_of_another_sweep_is_kept_unless_told(runs, tmp_path, capsys):
+    (tmp_path / "plan.yaml").write_text("factors: {age: [30]}")
+    command = ["sweep", str(tmp_path / "plan.yaml"), "--out", str(tmp_path / "s"), "--yes", "--quiet"]
+    command += ["--generator", "simulator"]
+    assert main(command) == 0
+    (tmp_path / "plan.yaml").write_text("factors: {age: [40]}")
+    assert main(command) == 1
+    assert "holds design" in (said := capsys.readouterr().err)
+    assert "--overwrite" in said
+    assert main([*command, "--overwrite"]) == 0
+
+
 def test_debug_shows_where(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="age must be between 0 and 120 years, got 430"):
