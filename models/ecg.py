@@ -1,4 +1,4 @@
-"""The values every part of the toolkit exchanges: what is asked (`Conditions`), what comes back (`ECG`), and who makes it."""
+"""The shared values: what is asked (`Conditions`), what comes back (`ECG`), who makes it (`Generator`)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -83,7 +83,7 @@ class ECG:
     seeds : tuple of int
         The seed of each generated ECG; -1 for a recorded one.
     provenance : mapping
-        Where the batch comes from: at least ``source`` (generator or data set), and ``synthetic`` (bool).
+        Where the batch comes from: at least ``source`` (generator or data set) and ``synthetic`` (bool).
     annotations : mapping of str to ndarray
         Arrays with one row per ECG: known intervals of the simulator (``known_qt_ms``), a generator's
         latent vectors (``latent``), a record's name (``record``).
@@ -191,8 +191,8 @@ def twelve_leads(eight: np.ndarray) -> np.ndarray:
             f"got {eight.shape}"
         )
     lead_i, lead_ii = eight[:, :1], eight[:, 1:2]
-    limbs = (lead_i, lead_ii, lead_ii - lead_i, -(lead_i + lead_ii) / 2, lead_i - lead_ii / 2, lead_ii - lead_i / 2)
-    return np.concatenate([*limbs, eight[:, 2:]], axis=1)
+    derived = (lead_ii - lead_i, -(lead_i + lead_ii) / 2, lead_i - lead_ii / 2, lead_ii - lead_i / 2)
+    return np.concatenate([lead_i, lead_ii, *derived, eight[:, 2:]], axis=1)
 
 
 def join(batches: Sequence[ECG]) -> ECG:
@@ -206,13 +206,13 @@ def join(batches: Sequence[ECG]) -> ECG:
                 f"batches must agree in fs, leads and length, got {first.fs:g} Hz x {first.signals.shape[2]} "
                 f"and {other.fs:g} Hz x {other.signals.shape[2]}"
             )
-    shared = set(first.annotations).intersection(*(other.annotations for other in batches))
+    shared = sorted(set(first.annotations).intersection(*(other.annotations for other in batches)))
     return replace(
         first,
         signals=np.concatenate([ecg.signals for ecg in batches]),
         conditions=tuple(asked for ecg in batches for asked in ecg.conditions),
         seeds=tuple(seed for ecg in batches for seed in ecg.seeds),
-        annotations={name: np.concatenate([ecg.annotations[name] for ecg in batches]) for name in sorted(shared)},
+        annotations={name: np.concatenate([ecg.annotations[name] for ecg in batches]) for name in shared},
     )
 
 

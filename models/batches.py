@@ -1,0 +1,97 @@
+"""Batches of residual strips for the strip network, made anew each time with another shift and gain."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from models import flow
+from models.codec import HOP
+from models.denoiser import StripNet
+from models.preparation import SAMPLES, Material
+from models.strip import FS, StripScale, track
+
+LONGEST_SHIFT = 10 * HOP
+GAIN_SPREAD = 0.1
+UNKNOWN_SHARE = 0.15
+"""How often a strip's conditions are hidden, so that strips of unknown patients are known too."""
+
+
+class StripBatches:
+    """Loss of a strip network on chosen strips of the material.
+
+    Parameters
+    ----------
+    material : Material
+    scale : StripScale
+    rows : ndarray
+        Encoded conditions, zeros where unknown.
+    device : torch.device
+    """
+
+    def __init__(self, material: Material, scale: StripScale, rows: np.ndarray, device: torch.device) -> None:
+        self.material, self.scale, self.rows, self.device = material, scale, rows, device
+        self.noise = material.noise_mv()
+
+    def loss(
+        self, net: StripNet, chosen: np.ndarray, draw: np.random.Generator, unknown: float
+    ) -> torch.Tensor:
+        """Loss on these strips with fresh noise; conditions are hidden with chance `unknown`."""
+        units, context, weight = self._inputs(chosen, draw)
+        rows = self.rows[chosen] * (draw.random((len(chosen), 1)) >= unknown)
+        t = 1 / (1 + np.exp(-draw.normal(size=len(chosen))))
+        x_0 = draw.standard_normal(units.shape)
+        parts = (units, context, rows, t, weight[..., None], x_0)
+        x_1, about, said, times, mask, x_0 = (self._tensor(part) for part in parts)
+        return flow.loss(lambda x, at: net(x, at, about, said), x_0, x_1, times, mask)
+
+    def held_out(self, net: StripNet, chosen: np.ndarray) -> float:
+        """Mean loss over strips, with the same noises and times every time."""
+        pieces = np.array_split(chosen, max(len(chosen) // 64, 1))
+        with torch.no_grad():
+            losses = [
+                self.loss(net, piece, np.random.default_rng((0, k)), 0.0) for k, piece in enumerate(pieces)
+            ]
+        return float(torch.stack(losses).mean())
+
+    def _inputs(
+        self, chosen: np.ndarray, draw: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Residual tokens, context and weights of the strips, all moved and scaled alike."""
+        material, shift = self.material, int(draw.integers(0, LONGEST_SHIFT))
+        gain = np.exp(draw.normal(0, GAIN_SPREAD, (len(chosen), 1, 1)))
+        rendered = _moved(material.rendered[chosen], shift) * gain
+        residual = _moved(material.residual[chosen], shift) * gain
+        noise = self.noise[chosen] * gain[:, :, 0]
+        rhythms = [material.rhythms[row] for row in chosen]
+        tracks = np.stack([track(beats + shift / FS, kinds, SAMPLES) for beats, kinds, _ in rhythms])
+        weight = _moved_weight(material.weight[chosen], shift)
+        units = self.scale.to_unit(residual, rendered, noise)
+        return units, self.scale.context(rendered, noise, tracks), weight
+
+    def _tensor(self, rows: np.ndarray) -> torch.Tensor:
+        """The rows on the device."""
+        return torch.tensor(rows, dtype=torch.float32, device=self.device)
+
+
+def oversampling(statements: Sequence[Mapping[str, float]]) -> np.ndarray:
+    """Chance of each strip to be drawn, summing to 1: rare statements up to four times as often."""
+    count = Counter(code for said in statements for code in said)
+    rarest = [min((count[code] for code in said), default=len(statements)) for said in statements]
+    chance = np.clip(np.sqrt(300 / np.array(rarest)), 1.0, 4.0)
+    return chance / chance.sum()
+
+
+def _moved(strips: np.ndarray, shift: int) -> np.ndarray:
+    """Strips moved later by `shift` samples; zeros move in."""
+    moved = np.zeros(strips.shape)
+    moved[..., shift:] = strips[..., : strips.shape[-1] - shift]
+    return moved
+
+
+def _moved_weight(weight: np.ndarray, shift: int) -> np.ndarray:
+    """Token weights of moved strips: 0 for every token that touches a sample of weight 0."""
+    samples = _moved(np.repeat(weight[:, :-1], HOP, axis=1)[:, :SAMPLES], shift)
+    pieces = np.pad(samples, ((0, 0), (HOP, HOP)), mode="edge").reshape(len(weight), -1, HOP)
+    return np.minimum(pieces[:, :-1].min(axis=2), pieces[:, 1:].min(axis=2))

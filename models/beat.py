@@ -1,0 +1,178 @@
+"""The shape of a heartbeat apart from its timing: beats in a reference frame, and strips built of them.
+
+In the reference frame every beat has the same PR, QRS and QT; those of a patient stretch it. Shape and timing
+can thus be learnt, sampled and changed one without the other.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+FRAME_MS = np.arange(-260.0, 521.0, 2.0)
+"""Time of the reference frame's samples, ms from the QRS onset."""
+FRAME_PR, FRAME_QRS, FRAME_QT = 160.0, 100.0, 400.0
+"""PR, QRS and QT of every beat in the reference frame, ms."""
+P_SPAN = FRAME_MS < -4.0
+"""Samples of the frame that belong to the P wave and the segments around it; the others are QRS, ST and T."""
+CROSSFADE_S = 0.06
+SEARCH_MS = np.arange(-16.0, 17.0, 2.0)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Intervals of one patient's beat, ms.
+
+    Parameters
+    ----------
+    pr, qrs, qt : float
+        From P onset, QRS onset, QRS onset to QRS onset, QRS offset, T offset.
+    r : float
+        From the QRS onset to the R peak, the instant at which the rhythm places the beat.
+    """
+
+    pr: float
+    qrs: float
+    qt: float
+    r: float
+
+    def to_frame(self, since_qrs_ms: np.ndarray) -> np.ndarray:
+        """Reference-frame time (ms) of times since the QRS onset (ms): piecewise linear, slope 1 outside."""
+        inside = np.interp(
+            since_qrs_ms, (-self.pr, 0.0, self.qrs, self.qt), (-FRAME_PR, 0.0, FRAME_QRS, FRAME_QT)
+        )
+        before = np.minimum(since_qrs_ms + self.pr, 0.0)
+        after = np.maximum(since_qrs_ms - self.qt, 0.0)
+        return inside + before + after
+
+    def from_frame(self, frame_ms: np.ndarray) -> np.ndarray:
+        """Time since the QRS onset (ms) of times in the reference frame (ms); undoes `to_frame`."""
+        inside = np.interp(
+            frame_ms, (-FRAME_PR, 0.0, FRAME_QRS, FRAME_QT), (-self.pr, 0.0, self.qrs, self.qt)
+        )
+        return inside + np.minimum(frame_ms + FRAME_PR, 0.0) + np.maximum(frame_ms - FRAME_QT, 0.0)
+
+    def borders(self, beats_s: np.ndarray) -> np.ndarray:
+        """Instants (s) midway from T offset to the next P onset, where one beat hands over to the next."""
+        t_offsets = beats_s[:-1] + (self.qt - self.r) / 1000
+        p_onsets = beats_s[1:] - (self.pr + self.r) / 1000
+        latest = beats_s[1:] - (80 + self.r) / 1000
+        return np.minimum((t_offsets + p_onsets) / 2, latest)
+
+
+def extract_beat(
+    strip: np.ndarray, fs: float, beats_s: np.ndarray, kept: np.ndarray, timing: Timing
+) -> tuple:
+    """The median beat of a strip in the reference frame, and the beats' instants aligned to it.
+
+    Parameters
+    ----------
+    strip : ndarray, shape (lead, sample)
+        mV; a frequency of 1000 Hz or more loses nothing to the interpolation.
+    fs : float
+        Hz.
+    beats_s : ndarray
+        R peaks, s.
+    kept : ndarray of bool
+        Which beats belong to the dominant class.
+    timing : Timing
+
+    Returns
+    -------
+    beat : ndarray, shape (lead, len(FRAME_MS))
+        mV, 0 just before the QRS onset; NaN only where no beat was kept.
+    aligned_s : ndarray
+        `beats_s`, each moved by up to 16 ms to where the beat fits the median best.
+    """
+    since_r_s = (timing.from_frame(FRAME_MS) - timing.r) / 1000
+    borders = np.concatenate([[-np.inf], timing.borders(beats_s), [np.inf]])
+    aligned = beats_s.astype(float).copy()
+    beat = None
+    for _ in range(3):
+        stack = []
+        for index in np.flatnonzero(kept):
+            times = aligned[index] + since_r_s
+            stack.append(
+                _read(
+                    strip, fs, times, max(borders[index], 0.0), min(borders[index + 1], strip.shape[1] / fs)
+                )
+            )
+        if not stack:
+            return np.full((len(strip), len(FRAME_MS)), np.nan), aligned
+        beat = _median_with_held_ends(np.stack(stack))
+        aligned = _align(strip, fs, beat, aligned, since_r_s)
+    level = beat[:, (FRAME_MS > -24) & (FRAME_MS < -4)].mean(axis=1, keepdims=True)
+    return beat - level, aligned
+
+
+def render_strip(
+    beat: np.ndarray,
+    timing: Timing,
+    beats_s: np.ndarray,
+    fs: float,
+    samples: int,
+    others: Mapping[int, tuple[np.ndarray, Timing]] | None = None,
+) -> np.ndarray:
+    """A strip of identical beats on a rhythm, mV, shape (lead, sample).
+
+    `beats_s` should reach beyond both ends of the strip, so that these show parts of beats as real strips do.
+    `others` gives single beats, by their place in `beats_s`, another shape and timing.
+    """
+    times = np.arange(samples) / fs
+    strip = np.zeros((len(beat), samples))
+    borders = np.concatenate([[-np.inf], timing.borders(beats_s), [np.inf]])
+    half = CROSSFADE_S / 2
+    for index, instant in enumerate(beats_s):
+        start, stop = borders[index], borders[index + 1]
+        rows = slice(*np.searchsorted(times, (start - half, stop + half)))
+        if rows.start == rows.stop:
+            continue
+        here = times[rows]
+        shape, own = (others or {}).get(index, (beat, timing))
+        weight = _rise((here - start) / CROSSFADE_S) * _rise((stop - here) / CROSSFADE_S)
+        frame = own.to_frame((here - instant) * 1000 + own.r)
+        strip[:, rows] += weight * _at(shape, (frame - FRAME_MS[0]) / (FRAME_MS[1] - FRAME_MS[0]))
+    return strip
+
+
+def _rise(position: np.ndarray) -> np.ndarray:
+    """Raised cosine from 0 at -1/2 to 1 at +1/2."""
+    return 0.5 + 0.5 * np.sin(np.pi * np.clip(position, -0.5, 0.5))
+
+
+def _at(rows: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Rows read at fractional positions, linear between samples, held beyond the ends."""
+    position = np.clip(position, 0.0, rows.shape[1] - 1.001)
+    left = position.astype(int)
+    share = position - left
+    return rows[:, left] * (1 - share) + rows[:, left + 1] * share
+
+
+def _read(strip: np.ndarray, fs: float, times: np.ndarray, start: float, stop: float) -> np.ndarray:
+    """The strip at the given times, NaN outside [start, stop]."""
+    values = _at(strip, times * fs)
+    values[:, (times < start) | (times > stop)] = np.nan
+    return values
+
+
+def _median_with_held_ends(stack: np.ndarray) -> np.ndarray:
+    """Median over beats; samples that no beat reaches take the nearest one's value."""
+    reached = ~np.isnan(stack).all(axis=(0, 1))
+    columns = np.flatnonzero(reached)
+    median = np.nanmedian(stack[:, :, reached], axis=0)
+    nearest = np.clip(np.searchsorted(columns, np.arange(stack.shape[2])), 0, len(columns) - 1)
+    return median[:, nearest]
+
+
+def _align(
+    strip: np.ndarray, fs: float, beat: np.ndarray, beats_s: np.ndarray, since_r_s: np.ndarray
+) -> np.ndarray:
+    """Every beat moved to where its QRS correlates best with the median beat's."""
+    span = (FRAME_MS >= -20) & (FRAME_MS <= FRAME_QRS + 20)
+    shape = beat[:, span] - beat[:, span].mean(axis=1, keepdims=True)
+    moves = SEARCH_MS / 1000
+    times = beats_s[:, None, None] + moves[None, :, None] + since_r_s[span]
+    here = _at(strip, times.ravel() * fs).reshape(len(strip), len(beats_s), len(moves), -1)
+    score = np.einsum("lbms,ls->bm", here - here.mean(axis=-1, keepdims=True), shape)
+    inside = (beats_s > 0.1) & (beats_s < strip.shape[1] / fs - 0.1)
+    return np.where(inside, beats_s + moves[score.argmax(axis=1)], beats_s)

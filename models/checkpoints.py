@@ -1,0 +1,173 @@
+"""One safetensors file holds a whole generator: linear parts, networks, vocabulary, data, licence."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from models.denoiser import HeartNet, HeartNetConfig, StripNet, StripNetConfig
+from models.ectopy import EctopyModel
+from models.encoding import Encoding
+from models.heart import HeartModel, Shapes
+from models.population import Population
+from models.rhythm import RhythmModel
+from models.strip import StripScale
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """Everything a bundled generator consists of.
+
+    Parameters
+    ----------
+    facts : mapping
+        `name`, `licence`, `training_data`, `seen` (statement -> training records), `ages`, `rates`, and how
+        it was trained; written as JSON.
+    population, rhythm, heart, scale, ectopy
+        The linear parts.
+    heart_net, strip_net
+        The velocity networks.
+    """
+
+    facts: Mapping[str, Any]
+    population: Population
+    rhythm: RhythmModel
+    heart: HeartModel
+    scale: StripScale
+    ectopy: EctopyModel
+    heart_net: HeartNet
+    strip_net: StripNet
+
+
+def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> Path:
+    """Writes the checkpoint, networks in half precision, in one move. Returns its path."""
+    path = Path(path)
+    heart, population = checkpoint.heart, checkpoint.population
+    arrays = {
+        "population.shares": population.shares,
+        "population.age": population.age,
+        "population.sex": population.sex,
+        "population.log_rr": population.log_rr,
+        "rhythm.log_cv": checkpoint.rhythm.log_cv,
+        "rhythm.autoregression": checkpoint.rhythm.autoregression,
+        "rhythm.ectopy": checkpoint.rhythm.ectopy,
+        "heart.mean": heart.mean,
+        "heart.colour": heart.colour,
+        "heart.p_absent": heart.p_absent,
+        "scale.envelope": checkpoint.scale.envelope,
+        "scale.token": checkpoint.scale.token,
+        "scale.beat": checkpoint.scale.beat,
+        "ectopy.log_size": checkpoint.ectopy.log_size,
+    }
+    shapes = {
+        "p_shapes": heart.p_shapes,
+        "qrst_shapes": heart.qrst_shapes,
+        "ectopic_shapes": checkpoint.ectopy.shapes,
+    }
+    for name, one in shapes.items():
+        arrays |= {f"{name}.{part}": rows for part, rows in vars(one).items()}
+    tensors = {
+        name: torch.from_numpy(np.ascontiguousarray(rows, np.float32)) for name, rows in arrays.items()
+    }
+    for prefix, net in (("heart_net", checkpoint.heart_net), ("strip_net", checkpoint.strip_net)):
+        tensors |= {
+            f"{prefix}.{name}": row.detach().half().contiguous() for name, row in net.state_dict().items()
+        }
+    config = {
+        "format": FORMAT,
+        "facts": dict(checkpoint.facts),
+        "codes": heart.encoding.codes,
+        "reports": population.reports,
+        "heart_net": asdict(checkpoint.heart_net.config),
+        "strip_net": asdict(checkpoint.strip_net.config),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(".new")
+    save_file(tensors, new, metadata={"config": json.dumps(config, sort_keys=True)})
+    new.replace(path)
+    return path
+
+
+def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> tuple[Checkpoint, str]:
+    """The checkpoint in a file and the file's digest (first 16 hexadecimal digits of its SHA-256).
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such file.
+    ValueError
+        Where the file is no checkpoint of this format.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"path must be a checkpoint file, got {str(path)!r}: there is no such file")
+    config, tensors = _read(path)
+    arrays = {
+        name: rows.numpy().astype(np.float64) for name, rows in tensors.items() if rows.dtype == torch.float32
+    }
+    encoding = Encoding(tuple(config["codes"]))
+    shapes = [_shapes(arrays, name) for name in ("p_shapes", "qrst_shapes")]
+    checkpoint = Checkpoint(
+        config["facts"],
+        Population(
+            encoding,
+            tuple(map(tuple, config["reports"])),
+            *_parts(arrays, "population", "shares age sex log_rr"),
+        ),
+        RhythmModel(*_parts(arrays, "rhythm", "log_cv autoregression ectopy")),
+        HeartModel(encoding, *_parts(arrays, "heart", "mean colour"), *shapes, arrays["heart.p_absent"]),
+        StripScale(*_parts(arrays, "scale", "envelope token beat")),
+        EctopyModel(_shapes(arrays, "ectopic_shapes"), arrays["ectopy.log_size"]),
+        _network(HeartNet(HeartNetConfig(**config["heart_net"])), "heart_net", tensors, device),
+        _network(StripNet(StripNetConfig(**config["strip_net"])), "strip_net", tensors, device),
+    )
+    return checkpoint, hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _read(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
+    """Configuration and tensors of a safetensors file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except SafetensorError as error:
+        raise ValueError(f"path must be a safetensors checkpoint, got {str(path)!r}: {error}") from error
+    config = json.loads(metadata.get("config", "{}"))
+    if config.get("format") != FORMAT:
+        raise ValueError(
+            f"path must hold format {FORMAT}, got format {config.get('format')} in {str(path)!r}: "
+            "make it with python -m models.training, or use the version of this package that wrote it"
+        )
+    return config, tensors
+
+
+def _shapes(arrays: Mapping[str, np.ndarray], prefix: str) -> Shapes:
+    """Principal components by name."""
+    return Shapes(*_parts(arrays, prefix, "centre basis spread weight"))
+
+
+def _parts(arrays: Mapping[str, np.ndarray], prefix: str, names: str) -> list[np.ndarray]:
+    """Arrays by name."""
+    return [arrays[f"{prefix}.{name}"] for name in names.split()]
+
+
+def _network(
+    net: torch.nn.Module, prefix: str, tensors: Mapping[str, torch.Tensor], device: torch.device | str
+) -> Any:
+    """The network with its weights, ready to sample."""
+    weights = {
+        name.removeprefix(f"{prefix}."): rows.float()
+        for name, rows in tensors.items()
+        if name.startswith(f"{prefix}.")
+    }
+    net.load_state_dict(weights)
+    return net.eval().requires_grad_(False).to(device)

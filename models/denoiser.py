@@ -1,0 +1,160 @@
+"""The two velocity networks: a perceptron for the heart, a convolution-and-attention stack for the strip."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from models.flow import gaussian_velocity
+
+
+@dataclass(frozen=True)
+class HeartNetConfig:
+    """Sizes of `HeartNet`: length of a heart's vector, columns of the conditions, width, depth, dropout."""
+
+    dimension: int
+    columns: int
+    width: int = 256
+    depth: int = 3
+    dropout: float = 0.2
+
+
+@dataclass(frozen=True)
+class StripNetConfig:
+    """Sizes of `StripNet`: numbers per token and of its context, columns of the conditions, width, depth."""
+
+    token: int
+    context: int
+    columns: int
+    width: int = 128
+    depth: int = 6
+    heads: int = 4
+    kernel: int = 7
+
+
+class HeartNet(nn.Module):
+    """Velocity of whitened hearts, (batch, dimension); equals the Gaussian's until trained."""
+
+    def __init__(self, config: HeartNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.enter = nn.Linear(config.dimension, config.width)
+        self.time = _TimeEmbedding(config.width)
+        self.said = nn.Linear(config.columns, config.width)
+        self.blocks = nn.ModuleList(_Perceptron(config.width, config.dropout) for _ in range(config.depth))
+        self.leave = _zero(nn.Linear(config.width, config.dimension))
+
+    def forward(self, x_t: torch.Tensor, t: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
+        """`x_t` (batch, dimension), `t` (batch,), `conditions` (batch, columns) -> (batch, dimension)."""
+        about = self.time(t) + self.said(conditions)
+        hidden = self.enter(x_t)
+        for block in self.blocks:
+            hidden = block(hidden, about)
+        return gaussian_velocity(x_t, t) + self.leave(functional.silu(hidden))
+
+
+class StripNet(nn.Module):
+    """Velocity of a strip's tokens, (batch, token, number); equals the Gaussian's until trained."""
+
+    def __init__(self, config: StripNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.enter = nn.Linear(config.token + config.context, config.width)
+        self.time = _TimeEmbedding(config.width)
+        self.said = nn.Linear(config.columns, config.width)
+        self.blocks = nn.ModuleList(_Block(config) for _ in range(config.depth))
+        self.norm = nn.LayerNorm(config.width, elementwise_affine=False)
+        self.leave = _zero(nn.Linear(config.width, config.token))
+
+    def forward(
+        self, x_t: torch.Tensor, t: torch.Tensor, context: torch.Tensor, conditions: torch.Tensor
+    ) -> torch.Tensor:
+        """`x_t` (batch, token, number), `context` (batch, token, context), `conditions` (batch, columns)."""
+        about = functional.silu(self.time(t) + self.said(conditions))
+        hidden = self.enter(torch.cat([x_t, context], dim=-1))
+        for block in self.blocks:
+            hidden = block(hidden, about)
+        return gaussian_velocity(x_t, t) + self.leave(self.norm(hidden))
+
+
+class _TimeEmbedding(nn.Module):
+    """Sines and cosines of the time, mixed."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("rates", torch.exp(torch.linspace(0, math.log(200), 32)), persistent=False)
+        self.mix = nn.Sequential(nn.Linear(64, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, t: torch.Tensor) -> torch.Tensor:
+        angles = t[:, None] * self.rates
+        return self.mix(torch.cat([angles.sin(), angles.cos()], dim=-1))
+
+
+class _Perceptron(nn.Module):
+    """Residual layer scaled and shifted by time and conditions."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.modulate = nn.Linear(width, 2 * width)
+        self.layers = nn.Sequential(
+            nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, width)
+        )
+
+    def forward(self, hidden: torch.Tensor, about: torch.Tensor) -> torch.Tensor:
+        scale, shift = self.modulate(functional.silu(about)).chunk(2, dim=-1)
+        return hidden + self.layers(self.norm(hidden) * (1 + scale) + shift)
+
+
+class _Block(nn.Module):
+    """Depthwise convolution for the neighbourhood, attention for the whole strip, perceptron for each token.
+
+    Source: Peebles and Xie 2023, adaLN-zero; the branches start at zero.
+    """
+
+    def __init__(self, config: StripNetConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.heads = config.heads
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.modulate = _zero(nn.Linear(width, 6 * width))
+        self.near = nn.Conv1d(width, width, config.kernel, padding=config.kernel // 2, groups=width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.attended = nn.Linear(width, width)
+        self.layers = nn.Sequential(nn.Linear(width, 3 * width), nn.GELU(), nn.Linear(3 * width, width))
+
+    def forward(self, hidden: torch.Tensor, about: torch.Tensor) -> torch.Tensor:
+        scale_a, shift_a, gate_a, scale_b, shift_b, gate_b = self.modulate(about)[:, None].chunk(6, dim=-1)
+        inner = self.norm(hidden) * (1 + scale_a) + shift_a
+        inner = inner + self.near(inner.transpose(1, 2)).transpose(1, 2)
+        hidden = hidden + gate_a * self.attended(self._attend(inner))
+        return hidden + gate_b * self.layers(self.norm(hidden) * (1 + scale_b) + shift_b)
+
+    def _attend(self, inner: torch.Tensor) -> torch.Tensor:
+        """Every token's mean of all tokens' values, weighted by likeness; positions enter by rotation."""
+        batch, count, width = inner.shape
+        query, key, value = (
+            part.view(batch, count, self.heads, -1).transpose(1, 2)
+            for part in self.query_key_value(inner).chunk(3, dim=-1)
+        )
+        mean = functional.scaled_dot_product_attention(_rotate(query), _rotate(key), value)
+        return mean.transpose(1, 2).reshape(batch, count, width)
+
+
+def _rotate(rows: torch.Tensor) -> torch.Tensor:
+    """Rotary position embedding of (batch, head, token, number) (Su et al. 2021, equation 34)."""
+    count, half = rows.shape[2], rows.shape[3] // 2
+    rates = 100.0 ** (-torch.arange(half, device=rows.device) / half)
+    angles = torch.arange(count, device=rows.device)[:, None] * rates
+    first, second = rows[..., :half], rows[..., half:]
+    cosine, sine = angles.cos().to(rows.dtype), angles.sin().to(rows.dtype)
+    return torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)
+
+
+def _zero(layer: nn.Linear) -> nn.Linear:
+    """The layer with all weights zero."""
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

@@ -1,0 +1,78 @@
+"""Known answers and laws of the reference frame and of rendering."""
+
+import numpy as np
+import pytest
+
+from models.beat import FRAME_MS, FRAME_PR, FRAME_QRS, FRAME_QT, Timing, extract_beat, render_strip
+
+
+@pytest.fixture
+def timing():
+    return Timing(pr=180.0, qrs=90.0, qt=380.0, r=40.0)
+
+
+@pytest.fixture
+def beat():
+    bump = lambda centre, width, size: size * np.exp(-0.5 * ((FRAME_MS - centre) / width) ** 2)  # noqa: E731
+    return (
+        np.stack([bump(-100, 15, 0.1) + bump(50, 15, 1.0) + bump(280, 40, 0.3)] * 8)
+        * np.linspace(0.5, 1.5, 8)[:, None]
+    )
+
+
+def test_frame_holds_every_patients_intervals_at_the_same_place(timing):
+    frame = timing.to_frame(np.array([-180.0, 0.0, 90.0, 380.0]))
+    assert np.allclose(frame, [-FRAME_PR, 0.0, FRAME_QRS, FRAME_QT])
+
+
+def test_frame_and_back_is_the_same_time(timing):
+    times = np.linspace(-400, 700, 221)
+    assert np.allclose(timing.from_frame(timing.to_frame(times)), times)
+
+
+def test_beats_stand_where_the_rhythm_puts_them(beat, timing):
+    beats = np.array([-0.9, 0.1, 1.1, 2.1, 3.1])
+    strip = render_strip(beat, timing, beats, 500.0, 1000)
+    peak = np.argmax(strip[0, 450:650]) + 450
+    # the bump's top is at 50 ms of the frame, 45 ms after this patient's QRS onset, 5 ms after R
+    assert peak / 500 == pytest.approx(1.105, abs=0.002)
+
+
+def test_longer_qt_moves_the_t_wave_only(beat, timing):
+    beats = np.arange(-1, 4)
+    longer = Timing(timing.pr, timing.qrs, timing.qt + 40, timing.r)
+    short, long = (render_strip(beat, each, beats, 500.0, 1000)[0] for each in (timing, longer))
+    before_j = slice(250, 520)  # from the last beat's TP segment to the next J point
+    assert np.allclose(short[before_j][100:], long[before_j][100:], atol=1e-9)
+    assert (np.argmax(long[560:750]) - np.argmax(short[560:750])) / 500 * 1000 == pytest.approx(25, abs=5)
+
+
+def test_extraction_undoes_rendering(beat, timing):
+    beats = np.arange(-1.0, 12.0, 0.9)
+    strip = render_strip(beat, timing, beats, 1000.0, 10_000)
+    inside = beats[(beats > 0.3) & (beats < 9.5)]
+    found, aligned = extract_beat(strip, 1000.0, inside, np.ones(len(inside), bool), timing)
+    assert np.abs(found - beat).max() < 0.02
+    assert np.abs(aligned - inside).max() < 0.0021
+
+
+def test_alignment_repairs_jittered_peaks(beat, timing):
+    beats = np.arange(-1.0, 12.0, 0.9)
+    strip = render_strip(beat, timing, beats, 1000.0, 10_000)
+    inside = beats[(beats > 0.3) & (beats < 9.5)]
+    jitter = np.resize([0.008, -0.006, 0.0], len(inside))
+    _, aligned = extract_beat(strip, 1000.0, inside + jitter, np.ones(len(inside), bool), timing)
+    error = aligned - inside
+    assert np.abs(error - np.median(error)).max() <= 0.0025
+
+
+def test_no_kept_beat_gives_no_shape(timing):
+    found, _ = extract_beat(np.zeros((8, 5000)), 500.0, np.array([1.0, 2.0]), np.zeros(2, bool), timing)
+    assert np.isnan(found).all()
+
+
+def test_hand_over_lies_between_beats_even_for_a_very_long_qt():
+    timing = Timing(pr=100.0, qrs=100.0, qt=600.0, r=40.0)
+    beats = np.array([0.0, 0.4, 0.8])
+    borders = timing.borders(beats)
+    assert ((borders > beats[:-1]) & (borders < beats[1:])).all()

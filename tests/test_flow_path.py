@@ -1,0 +1,59 @@
+"""Known answers of rectified flow: path, Gaussian velocity, sampler."""
+
+import pytest
+import torch
+
+from models import flow
+
+
+def test_path_runs_from_noise_to_data():
+    x_0, x_1 = torch.randn(2, 3), torch.randn(2, 3)
+    for time, end in ((0.0, x_0), (1.0, x_1)):
+        x_t, velocity = flow.path(x_0, x_1, torch.full((2,), time))
+        assert torch.allclose(x_t, end)
+        assert torch.allclose(velocity, x_1 - x_0)
+
+
+def test_gaussian_velocity_is_the_regression_of_the_true_one():
+    draw = torch.Generator().manual_seed(0)
+    x_0, x_1 = (torch.randn(200_000, 1, generator=draw) for _ in range(2))
+    for time in (0.1, 0.5, 0.8):
+        t = torch.full((len(x_0),), time)
+        x_t, target = flow.path(x_0, x_1, t)
+        slope = (x_t * target).mean() / (x_t**2).mean()
+        assert flow.gaussian_velocity(x_t, t)[0] / x_t[0] == pytest.approx(slope.item(), abs=0.02)
+
+
+def test_sampler_carries_noise_to_a_known_gaussian():
+    mean, spread = 2.0, 0.5
+
+    def velocity(x, t):  # exact for data N(mean, spread^2)
+        t = t.view(-1, 1)
+        variance = (1 - t) ** 2 + t**2 * spread**2
+        return mean + (t * spread**2 - (1 - t)) / variance * (x - t * mean)
+
+    x_0 = torch.randn(20_000, 1, generator=torch.Generator().manual_seed(1))
+    x_1 = flow.sample(velocity, x_0, steps=16)
+    assert x_1.mean().item() == pytest.approx(mean, abs=0.02)
+    assert x_1.std().item() == pytest.approx(spread, rel=0.03)
+
+
+def test_loss_of_the_true_velocity_is_zero():
+    x_0, x_1 = torch.randn(4, 3), torch.randn(4, 3)
+    value = flow.loss(lambda x, t: x_1 - x_0, x_0, x_1, torch.rand(4), torch.ones(1))
+    assert value.item() == pytest.approx(0.0, abs=1e-12)
+
+
+def test_masked_numbers_do_not_count():
+    x_0, x_1 = torch.zeros(2, 4, 3), torch.ones(2, 4, 3)
+    mask = torch.zeros(2, 4, 1)
+    mask[:, 0] = 1
+    wrong_elsewhere = torch.full((2, 4, 3), 9.0)
+    wrong_elsewhere[:, 0] = 1
+    value = flow.loss(lambda x, t: wrong_elsewhere, x_0, x_1, torch.rand(2), mask)
+    assert value.item() == pytest.approx(0.0, abs=1e-9)
+
+
+def test_steps_must_be_positive():
+    with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
+        flow.sample(lambda x, t: x, torch.zeros(1, 1), steps=0)

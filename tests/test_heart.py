@@ -1,0 +1,103 @@
+"""Known answers and laws of the linear heart."""
+
+import numpy as np
+import pytest
+
+from models.beat import FRAME_MS, P_SPAN
+from models.encoding import Encoding
+from models.heart import SIZE_NAMES, TIMING_NAMES, fit_heart, fit_shapes, heart_vectors, sizes
+
+ENCODING = Encoding(("AFIB", "CLBBB", "NORM", "SR"))
+COUNT = 400
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """Hearts whose QRS is 50 % longer with CLBBB and whose QT is 3 % longer in women, whatever else."""
+    draw = np.random.default_rng(0)
+    age, female = draw.uniform(20, 90, COUNT), (draw.random(COUNT) < 0.5).astype(float)
+    rr_s = np.exp(draw.normal(-0.1, 0.2, COUNT))
+    block = draw.random(COUNT) < 0.25
+    fibrillation = draw.random(COUNT) < 0.2
+    said = [
+        {"CLBBB": float(b), "AFIB": float(f), "SR": float(not f), "NORM": float(not b and not f)}
+        for b, f in zip(block, fibrillation, strict=True)
+    ]
+    bumps = [np.exp(-0.5 * ((FRAME_MS - at) / wide) ** 2) for at, wide in ((-100, 15), (50, 15), (280, 40))]
+    size = np.exp(draw.normal([-2.3, 0.0, -1.0], 0.2, (COUNT, 3)))
+    leads = draw.normal(1, 0.3, (COUNT, 3, 8))
+    beats = np.einsum("np,npl,pt->nlt", size, leads, np.stack(bumps))
+    timings = np.exp(draw.normal(0, 0.03, (COUNT, 4))) * [160, 90, 390, 42]
+    timings[:, 1] *= np.where(block, 1.5, 1.0)
+    timings[:, 2] *= np.where(female > 0, 1.03, 1.0) * rr_s**0.4
+    p_present = ~fibrillation
+    timings[fibrillation, 0] = np.nan
+    rows = ENCODING.rows(age, female, rr_s, said)
+    noise = np.exp(draw.normal(-4, 0.3, (COUNT, 8)))
+    return rows, beats, timings, noise, p_present
+
+
+@pytest.fixture(scope="module")
+def model(planted):
+    rows, *measured = planted
+    return fit_heart(ENCODING, rows, *measured)
+
+
+def _timing(model, age=60.0, sex=1.0, rr_s=1.0, **said):
+    rows = ENCODING.rows(np.array([age]), np.array([sex]), np.array([rr_s]), [said])
+    return model.hearts(np.zeros((1, model.dimension)), rows, [True])[0].timing
+
+
+def test_planted_effects_are_found(model):
+    normal, block = _timing(model, SR=1.0, NORM=1.0), _timing(model, SR=1.0, CLBBB=1.0)
+    assert block.qrs / normal.qrs == pytest.approx(1.5, rel=0.03)
+    women, men = _timing(model, sex=1.0, SR=1.0), _timing(model, sex=0.0, SR=1.0)
+    assert women.qt / men.qt == pytest.approx(1.03, abs=0.01)
+    slow, fast = _timing(model, rr_s=1.1, SR=1.0), _timing(model, rr_s=0.7, SR=1.0)
+    assert np.log(slow.qt / fast.qt) / np.log(1.1 / 0.7) == pytest.approx(0.4, abs=0.05)
+
+
+def test_half_certainty_is_half_the_way(model):
+    normal, half, block = (_timing(model, SR=1.0, CLBBB=sure) for sure in (0.0, 0.5, 1.0))
+    assert np.log(half.qrs) == pytest.approx((np.log(normal.qrs) + np.log(block.qrs)) / 2)
+
+
+def test_whitened_hearts_have_unit_covariance(model, planted):
+    rows, *measured = planted
+    vectors = heart_vectors(model.p_shapes, model.qrst_shapes, *measured)
+    whole = ~np.isnan(vectors).any(axis=1)
+    white = model.whiten(vectors[whole], rows[whole])
+    assert np.abs(white.mean(axis=0)).max() < 0.25
+    # the simple shapes here have fewer dimensions than components; what is not shape has them all
+    others = slice(0, len(TIMING_NAMES) + 8 + len(SIZE_NAMES))
+    assert white[:, others].std(axis=0).mean() == pytest.approx(1.0, abs=0.1)
+
+
+def test_a_recorded_heart_comes_back_from_its_coordinates(model, planted):
+    rows, beats, timings, noise, p_present = planted
+    vectors = heart_vectors(model.p_shapes, model.qrst_shapes, beats, timings, noise, p_present)
+    chosen = np.flatnonzero(p_present)[:20]
+    white = model.whiten(vectors[chosen], rows[chosen])
+    for heart, index in zip(model.hearts(white, rows[chosen], p_present[chosen]), chosen, strict=True):
+        found = [heart.timing.pr, heart.timing.qrs, heart.timing.qt, heart.timing.r]
+        assert np.allclose(found, timings[index], rtol=1e-6)
+        assert np.allclose(heart.noise_mv, noise[index].clip(0.003, 0.3), rtol=1e-6)
+        shape = ~P_SPAN | (FRAME_MS < -28)
+        assert np.abs(heart.beat - beats[index])[:, shape].max() < 0.05 * np.abs(beats[index]).max()
+
+
+def test_no_p_wave_where_there_is_none(model):
+    rows = ENCODING.rows(np.array([70.0]), np.array([1.0]), np.array([0.8]), [{"AFIB": 1.0}])
+    heart = model.hearts(np.zeros((1, model.dimension)), rows, [False])[0]
+    assert (heart.beat[:, P_SPAN] == 0).all()
+    draw = np.random.default_rng(0).random(200)
+    assert np.mean([model.p_wave({"SR": 1.0}, chance) for chance in draw]) > 0.95
+    assert np.mean([model.p_wave({"AFIB": 1.0, "SR": 1.0}, chance) for chance in draw]) < 0.1
+
+
+def test_sizes_are_kept_by_shapes():
+    draw = np.random.default_rng(1)
+    beats = draw.standard_normal((60, 8, 30)).cumsum(axis=2)
+    shapes = fit_shapes(beats, 20)
+    back = shapes.decode(shapes.encode(beats), sizes(beats))
+    assert np.allclose(sizes(back), sizes(beats), rtol=1e-3)

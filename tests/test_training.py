@@ -1,0 +1,108 @@
+"""Training on a small data set that the simulator makes: records to checkpoint, resumed, loaded, obeyed."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from discovery.delineate import delineate
+from discovery.measure import measure
+from models.checkpoints import load_checkpoint, save_checkpoint
+from models.ecg import Conditions
+from models.generator import load_generator
+from models.preparation import load_material, prepare, save_material
+from models.synthetic import Simulator
+from models.training import Schedule, train
+
+TEXTS = {
+    "normal ECG": {"NORM": 1.0, "SR": 1.0},
+    "left bundle branch block": {"CLBBB": 1.0, "SR": 1.0},
+    "atrial fibrillation": {"AFIB": 1.0},
+    "sinus rhythm | premature ventricular contractions": {"PVC": 1.0, "SR": 1.0},
+}
+SMALL = Schedule(heart_steps=100, heart_batch=32, strip_steps=2, strip_batch=8)
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory):
+    torch.set_num_threads(1)
+    draw = np.random.default_rng(0)
+    asked, said = [], []
+    for index in range(160):
+        text = list(TEXTS)[index % len(TEXTS)]
+        sex = ("female", "male")[int(draw.integers(2))]
+        asked.append(Conditions(float(draw.uniform(20, 90)), sex, float(draw.uniform(55, 100)), text))
+        said.append(TEXTS[text])
+    ecg = Simulator().generate(asked, range(len(asked)))
+    found = delineate(ecg.signals, ecg.fs, ecg.leads)
+    table = measure(ecg).assign(
+        record=[str(index) for index in range(len(asked))],
+        r_peaks_s=list(found.r_peaks),
+        beat_kept=list(found.beat_kept),
+    )
+    rows = [
+        {"record": str(i), "fold": 1 + i % 9, "age": a.age, "sex": a.sex, "statements": s}
+        for i, (a, s) in enumerate(zip(asked, said, strict=True))
+    ]
+    whole = prepare([(rows, ecg)], table)
+    bare = prepare([(rows[:20], ecg[:20])], table, labelled=False)
+    file = tmp_path_factory.mktemp("material") / "material.npz"
+    save_material(file, [whole, bare])
+    return load_material(file)
+
+
+@pytest.fixture(scope="module")
+def trained(material, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("training")
+    train(material, folder, folder / "small.safetensors", SMALL, 32, torch.device("cpu"))
+    return folder
+
+
+def test_material_is_the_strip_taken_apart(material):
+    assert len(material.table) > 170
+    assert (~material.table["labelled"]).sum() > 15
+    quiet = np.sqrt((material.residual[:, :, 200:2300] ** 2).mean())
+    assert quiet < 0.25 * np.sqrt((material.rendered**2).mean())
+
+
+def test_training_writes_a_checkpoint_that_obeys(trained):
+    generator = load_generator(trained / "small.safetensors", device="cpu", steps=2)
+    normal, block = (
+        measure(generator.generate([Conditions(60, "male", 70, text)] * 8, range(8)))
+        for text in ("normal ECG", "left bundle branch block")
+    )
+    assert (normal["rate_bpm"] - 70).abs().max() < 2
+    assert block["qrs_ms"].median() > normal["qrs_ms"].median() + 20
+    assert generator.facts["seen"]["CLBBB"] > 10
+
+
+def test_same_command_resumes(material, trained, tmp_path):
+    log = [json.loads(line) for line in (trained / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in log if line["part"] == "strip"][-1] == SMALL.strip_steps
+    more = Schedule(heart_steps=100, heart_batch=32, strip_steps=3, strip_batch=8)
+    checkpoint = train(material, trained, tmp_path / "more.safetensors", more, 32, torch.device("cpu"))
+    assert checkpoint.facts["strip_steps"] == 3
+    state = torch.load(trained / "strip.pt", weights_only=True)
+    assert state["step"] == 3
+
+
+def test_checkpoint_comes_back_as_it_was(trained, tmp_path):
+    checkpoint, digest = load_checkpoint(trained / "small.safetensors")
+    again, same = load_checkpoint(save_checkpoint(tmp_path / "copy.safetensors", checkpoint))
+    assert digest == same
+    assert again.facts == checkpoint.facts
+    assert np.array_equal(again.heart.mean, checkpoint.heart.mean)
+    for name, weights in checkpoint.strip_net.state_dict().items():
+        assert torch.equal(weights, again.strip_net.state_dict()[name])
+
+
+def test_missing_measurements_are_named():
+    with pytest.raises(ValueError, match="measured must have the columns .* got no beat_kept, .*r_peaks_s"):
+        prepare([], pd.DataFrame({"record": [1], "p_present": [1.0], "t_off_ms": [300.0]}))
+
+
+def test_missing_checkpoint_is_said(tmp_path):
+    with pytest.raises(FileNotFoundError, match="path must be a checkpoint file, got .*nowhere"):
+        load_checkpoint(tmp_path / "nowhere.safetensors")
