@@ -155,6 +155,7 @@ def _plausible_peaks(strip: Strip, seconds: float, find_peaks: Callable) -> np.n
     found = found[(found >= EDGE) & (found < len(inside) - EDGE)]
     if not len(found):
         return np.array([])
+    found = _without_p_and_t(inside, found)
     height = np.median(inside[found])
     found = found[inside[found] > 0.3 * height]
     for left, right in zip(found[:-1], found[1:], strict=True):
@@ -164,6 +165,16 @@ def _plausible_peaks(strip: Strip, seconds: float, find_peaks: Callable) -> np.n
             if inside[best] > 0.6 * height:
                 found = np.append(found, best)
     return (np.sort(found) + first) / PEAK_RATE
+
+
+def _without_p_and_t(inside: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Peaks moved from a P wave to the QRS complex right after it, and those on T waves left out."""
+    ahead = np.minimum(found[:, None] + np.arange(int(0.28 * PEAK_RATE)), len(inside) - 1)
+    best = np.take_along_axis(ahead, np.argmax(inside[ahead], axis=1)[:, None], axis=1)[:, 0]
+    found = np.unique(np.where(inside[best] > 2 * inside[found], best, found))
+    late = np.diff(found) < 0.5 * PEAK_RATE
+    on_t = late & (inside[found[1:]] < 0.5 * inside[found[:-1]])
+    return found[np.append(True, ~on_t)]
 
 
 def _refine(strip: Strip, peaks: np.ndarray) -> np.ndarray:

@@ -8,6 +8,8 @@ from scipy import ndimage
 from discovery.beats import BEFORE, RATE
 
 MS = RATE / 1000  # samples per ms
+T_VALLEY = 0.4  # where the fall of T has lost so much, a new rise belongs to the next wave
+P_HILL = 0.2  # a P wave is less steep than this part of the QRS complex
 NOISY_LEAD = 2.0  # a lead this much less quiet than the middle one counts for less
 
 
@@ -90,6 +92,7 @@ def _qrs(sharp: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray,
     gap = int(settings.qrs_gap * MS)
     floor = _low(sharp[:, BEFORE - 130 : BEFORE - 20], 0.2)
     on = _leave(sharp, _levels(floor, height, settings.qrs_on), gap, peak, peak - int(150 * MS), -1)
+    on = _after_p(sharp, height, on, peak)
     floor = np.minimum(floor, _low(sharp[:, BEFORE + 20 : BEFORE + 130], 0.2))
     bridge = int(settings.qrs_bridge * MS)
     half = _levels(floor, height, settings.qrs_half)
@@ -97,6 +100,17 @@ def _qrs(sharp: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray,
     edge = _levels(floor, height, settings.qrs_off)
     off = _leave(sharp, edge, gap, np.maximum(late - 1, peak), late + int(44 * MS), +1)
     return on, peak, off
+
+
+def _after_p(sharp: np.ndarray, height: np.ndarray, on: np.ndarray, peak: np.ndarray) -> np.ndarray:
+    """QRS onsets, moved behind a P wave that runs into the complex: a long low hill, then a valley."""
+    position = np.arange(sharp.shape[1])[None, :]
+    shortest = on[:, None] + int(60 * MS)  # a valley any nearer ends a Q wave, not a P wave
+    low = (position > shortest) & (position < peak[:, None]) & (sharp < 0.5 * P_HILL * height[:, None])
+    valley = np.argmin(np.where(low, sharp, np.inf), axis=1)
+    hill = np.max(np.where((position >= on[:, None]) & (position < valley[:, None]), sharp, 0), axis=1)
+    clear = low.any(axis=1) & (hill < P_HILL * height) & (hill > 1.5 * _at(sharp, valley))
+    return np.where(clear, valley, on)
 
 
 def _t_wave(
@@ -121,7 +135,9 @@ def _t_wave(
     fall = _argmax(slow, peak, np.minimum(np.minimum(peak + 170 * MS, next_p), limit))
     height = _at(slow, fall)
     floor = _low(slow[:, BEFORE:], 0.05)
-    off = _leave(slow, _levels(floor, height, settings.t_off), int(10 * MS), fall, limit, +1)
+    valley = _first_rise(slow, fall, below=T_VALLEY * height)  # between T and what follows it
+    limit = np.minimum(limit, np.maximum(valley, fall + 1))
+    off = _leave(slow, _levels(floor, height, settings.t_off), int(10 * MS), fall, limit, +1, lost=limit)
     tall = np.abs(smooth - np.take_along_axis(smooth, off[:, None, None], axis=2))
     tall = np.take_along_axis(tall, peak[:, None, None], axis=2)[:, :, 0].max(axis=1)
     return peak, fall, off, tall
@@ -133,7 +149,9 @@ def _p_wave(
     """First, steepest and last sample of the P wave."""
     right = qrs_on - int(16 * MS)
     left = np.clip(earliest, 12, right - 40).astype(int)
-    left = np.minimum(_first_rise(soft, left), left + int(60 * MS))  # past the tail of the T wave before
+    left = np.minimum(
+        _first_rise(soft, left, below=np.inf), left + int(60 * MS)
+    )  # past the tail of the T wave before
     position = np.arange(soft.shape[1])[None, :]
     ahead = (qrs_on[:, None] - position) / MS
     weight = np.clip(1 - (ahead - 240) / 400, 0.4, 1.0)
@@ -206,10 +224,12 @@ def _argmax(values: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndarr
     return np.argmax(np.where(inside, values, -np.inf), axis=1)
 
 
-def _first_rise(values: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """The first index of each row, from `start` on, after which the values rise."""
+def _first_rise(values: np.ndarray, start: np.ndarray, below: np.ndarray | float) -> np.ndarray:
+    """The first index of each row, from `start` on, after which low values rise; the last if none do."""
     position = np.arange(values.shape[1] - 1)[None, :]
-    return np.argmax((np.diff(values, axis=1) > 0) & (position >= start[:, None]), axis=1)
+    low = values[:, :-1] < np.reshape(below, (-1, 1))
+    rising = (np.diff(values, axis=1) > 0) & low & (position >= start[:, None])
+    return np.where(rising.any(axis=1), np.argmax(rising, axis=1), values.shape[1] - 1)
 
 
 def _at(values: np.ndarray, index: np.ndarray) -> np.ndarray:
