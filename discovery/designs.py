@@ -22,7 +22,7 @@ OTHER_WORDS = {"hr": "heart_rate", "rate": "heart_rate", "bpm": "heart_rate", "g
 WRITTEN = ("kind", "base", "factors", "cells", "hearts", "repeats", "seed")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Design:
     """A plan: every cell (one set of conditions) is asked of the same hearts (seeds).
 
@@ -166,7 +166,7 @@ class Design:
         kind = _joined(self.kind, "*", other.kind)
         return replace(self, cells=cells, axes=(*self.axes, *other.axes), repeats=repeats, kind=kind)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         rows = [
             f"Design {self.fingerprint[:8]} ({self.kind}): {len(self.cells):,} cells x {self.repeats:,} "
             f"repeats = {len(self):,} ECGs"

@@ -12,7 +12,7 @@ RESAMPLES = 999
 FEWEST = 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Sensitivity:
     """Sobol indices of one quantity.
 
@@ -35,7 +35,7 @@ class Sensitivity:
     missing: int
     level: float
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         rows = [
             f"  {row.factor:<11} alone {row.first:6.1%} ({row.first_low:.1%} to {row.first_high:.1%}), "
             f"in all {row.total:6.1%} ({row.total_low:.1%} to {row.total_high:.1%})"

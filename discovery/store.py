@@ -38,7 +38,7 @@ FORMAT = 1
 CHUNK = 64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SweepStore:
     """A sweep in its folder, finished or not.
 
@@ -73,7 +73,7 @@ class SweepStore:
     def __len__(self) -> int:
         return len(self.design)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         made = self.identity
         return (
             f"{self.folder}: {self.made:,} of {len(self):,} ECGs ({len(self.done)} of {len(self.chunks)} "
