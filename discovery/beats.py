@@ -80,7 +80,7 @@ def find_beats(
     windows = np.lib.stride_tricks.sliding_window_view(strip.wide, BEFORE + AFTER, axis=1)
     first = np.clip(start[whole] - BEFORE, 0, windows.shape[1] - 1)
     stack = windows[:, first].transpose(1, 0, 2)
-    quality = float(np.mean(correlation[kept])) if kept.any() else 0.0
+    quality = float(np.mean(correlation[kept])) if kept.sum() > 3 else _mutual(strip.narrow, centre[kept])
     return Beats(r_peaks, kept, whole, stack, middle(stack), quality)
 
 
@@ -208,6 +208,15 @@ def _dominant_kind(narrow: np.ndarray, centre: np.ndarray) -> tuple[np.ndarray, 
         template = middle(_cut(narrow, moved[group] - MATCH_BEFORE, size))
     fine = moved + _vertex(match, lag)
     return fine, correlation, group
+
+
+def _mutual(narrow: np.ndarray, centre: np.ndarray) -> float:
+    """Mean correlation of few QRS complexes with each other: with their own median even noise agrees."""
+    count = len(centre)
+    if count < 2:
+        return 0.0
+    rows = _unit(_cut(narrow, centre - MATCH_BEFORE, MATCH_BEFORE + MATCH_AFTER).reshape(count, -1))
+    return float((np.sum(rows @ rows.T) - count) / (count * (count - 1)))
 
 
 def _vertex(values: np.ndarray, at: np.ndarray) -> np.ndarray:
