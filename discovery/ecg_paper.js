@@ -152,6 +152,13 @@ function render({ model, el }) {
   canvas.dataset.lmSuppressShortcuts = "true";
   canvas.title = "Drag to measure; double-click or Escape clears; arrow keys move the caliper's end";
   el.appendChild(canvas);
+  const style = document.createElement("style"); // while this lives, the picture kept for later stays hidden
+  const hide = () => {
+    const kept = model.get("kept");
+    style.textContent = kept ? `.${kept}, .jp-OutputArea-child:has(.${kept}) { display: none; }` : "";
+  };
+  hide();
+  el.appendChild(style);
   let held = null;
   let drag = false;
   let data = microvolts(model);
@@ -206,10 +213,11 @@ function render({ model, el }) {
     tell();
   });
   model.on("change:seq", fresh);
+  model.on("change:kept", hide);
   const watcher = new ResizeObserver(draw);
   watcher.observe(el);
   draw();
-  return () => { watcher.disconnect(); model.off("change:seq", fresh); };
+  return () => { watcher.disconnect(); model.off("change:seq", fresh); model.off("change:kept", hide); };
 }
 
 export default { render };

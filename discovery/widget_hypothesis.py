@@ -178,6 +178,10 @@ class HypothesisTester(ipywidgets.VBox):
             arranged(buttons, "kd-row", "kd-buttons"), self.result, self.pictures, self.code,
         ]  # fmt: skip
 
+    def __repr__(self) -> str:
+        said = self.finding if self.finding is not None else self.hypothesis.statement
+        return f"HypothesisTester({self.generator.name}: {said})"
+
     def _try(self, verb: Any) -> None:
         """Do what a button says; a refusal becomes a sentence."""
         try:

@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 
 from discovery.estimates import welch_estimate
+from discovery.plots import plot_map
 from discovery.quantities import QUANTITIES
+from discovery.style import png
 from discovery.tracings import conditions_in_words
 from discovery.widget_conditions import arranged
 from discovery.widget_numbers import LISTED, escaped
-from discovery.widget_paper import ECGPaper
+from discovery.widget_paper import ECGPaper, show_kept
 from discovery.widget_points import MapCanvas, WebGLProbe, inside, legend, painted
 from discovery.widget_worker import NewestWins, sentence
 from models.ecg import ECG
@@ -56,6 +58,7 @@ class MapBrowser(ipywidgets.VBox):
     ) -> None:
         self.points = np.asarray(umap_map.coordinates, dtype=np.float32)
         self.table = table.loc[umap_map.rows].reset_index(drop=True)
+        self.map, self.whole_table = umap_map, table
         self.ecg_of, self.selected = ecg_of, np.array([], dtype=int)
         self.ecg: ECG | None = None
         self._scatter: Any = None
@@ -95,6 +98,17 @@ class MapBrowser(ipywidgets.VBox):
     def settle(self, seconds: float = 60.0) -> bool:
         """True once the selected ECGs are drawn, False where that takes longer than `seconds`."""
         return self._worker.settle(seconds)
+
+    def __repr__(self) -> str:
+        return f"MapBrowser({len(self.points)} ECGs, {len(self.selected)} selected)"
+
+    def _ipython_display_(self) -> None:
+        """The widget, and a picture of the map for notebooks that are opened again without a kernel."""
+        show_kept(self, self.paper, self._picture)
+
+    def _picture(self) -> bytes:
+        """The map in its first colours, as PNG bytes."""
+        return png(plot_map(self.map, self.whole_table, self.color.value))
 
     def _arranged(self, umap_map: Any) -> list[ipywidgets.Widget]:
         """The parts from top to bottom."""

@@ -1,9 +1,12 @@
 """What the widgets draw with: ECG paper, median beats over each other, code to copy; synced state alone."""
 
+import base64
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import anywidget
+import ipywidgets
 import numpy as np
 import pandas as pd
 import traitlets
@@ -35,6 +38,7 @@ class ECGPaper(anywidget.AnyWidget):
     label = traitlets.Unicode("No ECG yet").tag(sync=True)
     synthetic = traitlets.Bool(True).tag(sync=True)
     caliper = traitlets.Dict().tag(sync=True)
+    kept = traitlets.Unicode("").tag(sync=True)
     seq = traitlets.Int(0).tag(sync=True)
 
     def show(self, ecg: ECG, index: int = 0, *, caption: str = "") -> None:
@@ -131,6 +135,33 @@ class CopyCode(anywidget.AnyWidget):
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
         self.add_class("kd-code")
+
+
+def show_kept(widget: ipywidgets.DOMWidget, alive: anywidget.AnyWidget, picture: Callable) -> None:
+    """Display a widget in a notebook, and after it a picture that shows only where the widget is not alive.
+
+    A notebook that is opened again has no kernel behind its widgets: what it still shows is the picture.
+
+    Parameters
+    ----------
+    widget : DOMWidget
+        What is displayed.
+    alive : AnyWidget
+        A part of it with the trait ``kept``: the class name that its render file hides.
+    picture : callable
+        Gives PNG bytes, or None.
+    """
+    from IPython.display import HTML, display  # only within a notebook
+
+    alive.kept = f"kd-kept-{widget.model_id}"
+    display(ipywidgets.DOMWidget._repr_mimebundle_(widget), raw=True)
+    image = picture()
+    if image is not None:
+        code = base64.b64encode(image).decode("ascii")
+        style = "max-width:100%;background:#fff"
+        words = "What the widget showed when its cell was run"
+        image_tag = f'<img alt="{words}" style="{style}" src="data:image/png;base64,{code}">'
+        display(HTML(f'<div class="{alive.kept}">{image_tag}</div>'))
 
 
 def microvolts(signals: np.ndarray) -> bytes:

@@ -1,6 +1,5 @@
 """The widgets for notebooks: the ECG explorer; hypotheses and maps have rooms of their own."""
 
-import base64
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ from discovery.widget_conditions import USUAL, ConditionsPicker, arranged
 from discovery.widget_hypothesis import HypothesisTester, hypothesis_widget
 from discovery.widget_map import MapBrowser, map_widget
 from discovery.widget_numbers import escaped, explorer_code, numbers_table, statements_line
-from discovery.widget_paper import BeatOverlay, CopyCode, ECGPaper
+from discovery.widget_paper import BeatOverlay, CopyCode, ECGPaper, show_kept
 from discovery.widget_worker import NewestWins, sentence
 from models.ecg import ECG, Conditions, Generator
 
@@ -167,12 +166,14 @@ class Explorer(ipywidgets.VBox):
     def __repr__(self) -> str:
         return f"Explorer({self.generator.name}, {self.asked.value}, seed {self.seed.value})"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+    def _ipython_display_(self) -> None:
         """The widget, and a picture of its first ECG for notebooks that are opened again without a kernel."""
-        bundle = super()._repr_mimebundle_(**kwargs)
+        show_kept(self, self.paper, self._picture)
+
+    def _picture(self) -> bytes | None:
+        """What is shown, as PNG bytes; None where there is nothing yet."""
         self.settle(FIRST_PICTURE_S)
-        if self.shown:
-            row = {**self.shown.row.to_dict(), "r_peaks_s": self.shown.r_peaks}
-            picture = png(plot_ecg(self.shown.ecg, 0, boundaries=row))
-            bundle["image/png"] = base64.b64encode(picture).decode("ascii")
-        return bundle
+        if self.shown is None:
+            return None
+        row = {**self.shown.row.to_dict(), "r_peaks_s": self.shown.r_peaks}
+        return png(plot_ecg(self.shown.ecg, 0, boundaries=row))

@@ -1,10 +1,12 @@
 """The widgets' state, without a browser: what is asked, what is shown, what is said when something fails."""
 
 import base64
+import re
 import threading
 import time
 from types import SimpleNamespace
 
+import IPython.display
 import numpy as np
 import pandas as pd
 import pytest
@@ -330,11 +332,19 @@ def test_a_generator_that_cannot_be_written_as_code_is_named():
     assert generator_code(Simulator()).endswith("generator = Simulator()")
 
 
-def test_the_notebook_keeps_a_picture(view):
-    bundle = view._repr_mimebundle_()
-    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
-    assert "application/vnd.jupyter.widget-view+json" in bundle
-    assert bundle["text/plain"].startswith("Explorer(simulator")
+def test_the_notebook_keeps_a_picture_under_a_name_that_the_living_widget_hides(
+    view, browser_of, monkeypatch
+):
+    for widget in (view, browser_of()):
+        shown = []
+        monkeypatch.setattr(IPython.display, "display", lambda data, raw=False, to=shown: to.append(data))
+        widget._ipython_display_()
+        live, kept = shown
+        assert "application/vnd.jupyter.widget-view+json" in live
+        assert live["text/plain"].startswith(type(widget).__name__)
+        assert f'<div class="{widget.paper.kept}"><img alt=' in kept.data and widget.paper.kept
+        picture = re.search('base64,([^"]+)', kept.data).group(1)
+        assert base64.b64decode(picture).startswith(b"\x89PNG")
 
 
 def test_the_qtc_limit_depends_on_sex(view):
@@ -368,7 +378,10 @@ def test_a_run_gives_a_finding_with_interval_and_verdict(tester):
     tester.run_button.click()
     assert tester.settle(SECONDS)
     finding = tester.finding
-    assert finding.n == 6 and finding.low < 12 < finding.high + 3 and finding.exploratory
+    assert finding.n == 6 and finding.exploratory
+    assert finding.low < finding.estimate < finding.high and abs(finding.estimate - 13) < 4, (
+        "12 ms are planted"
+    )
     for words in ("exploratory", finding.verdict, "n = 6 seeds", "interval", "not measured: 0% of female"):
         assert words in tester.result.value
     assert len(tester.pictures.children) == 2 and tester.progress.value == tester.progress.max == 24
