@@ -20,6 +20,7 @@ from discovery.maps import make_map, warm_up
 from discovery.measure import measure
 from discovery.plots import plot_effects, plot_map, plot_pair, plot_trend
 from discovery.questions import read_folder
+from discovery.recorded import load_findings
 from discovery.report import Notes, write_report
 from discovery.store import SweepStore
 from discovery.study_claims import DENIAL, HYPOTHESES, NORMAL, PUBLISHED, TEXTS
@@ -111,13 +112,20 @@ def study_design(quick: bool = False) -> Design:
 
 
 def put_to_test(table: pd.DataFrame, frozen: Path, simulated: pd.DataFrame | None = None) -> list[Evidence]:
-    """The evidence for the six hypotheses; p-values are adjusted as one family (Holm)."""
+    """The evidence for the six hypotheses; p-values are adjusted as one family (Holm).
+
+    The column of recorded ECGs comes from the package (`discovery.recorded`): the claims do not change.
+    """
     evidence = [
         weigh(claim, table, published=PUBLISHED.get(claim.digest), simulated=simulated, frozen=frozen)
         for claim in HYPOTHESES
     ]
     findings = adjust([item.generator for item in evidence])
-    return [replace(item, generator=finding) for item, finding in zip(evidence, findings, strict=True)]
+    recorded, _ = load_findings()
+    return [
+        replace(item, generator=finding, recorded=recorded.get(item.generator.hypothesis.digest))
+        for item, finding in zip(evidence, findings, strict=True)
+    ]
 
 
 def with_known_qtc(table: pd.DataFrame) -> pd.DataFrame:
@@ -247,6 +255,7 @@ def _notes(design: Design, table: pd.DataFrame, simulator: Generator | None) -> 
             "Instrument check: the same plan was put to a simulator whose intervals are known exactly. The "
             "column 'made by measuring alone' is the effect found there in measured minus true values."
         )
+    done.append(f"Recorded ECGs, measured by the same code: {load_findings()[1]}.")
     remarks = [
         f"n counts hearts ({hearts}), not ECGs. The intervals say how far another set of hearts might "
         "differ; they say nothing of another training, another generator, or people.",
