@@ -168,15 +168,15 @@ class Design:
 
     def __repr__(self) -> str:
         rows = [
-            f"Design {self.fingerprint[:8]} ({self.kind}): {len(self.cells):,} cells x {self.repeats:,} "
-            f"repeats = {len(self):,} ECGs"
+            f"Design {self.fingerprint[:8]} ({self.kind}): {_many(len(self.cells), 'cell')} x "
+            f"{_many(self.repeats, 'repeat')} = {_many(len(self), 'ECG')}"
         ]
         rows += [f"  {axis:<11} {_values(axis, values)}" for axis, values in self.factors.items()]
         for axis in AXES:
             if axis not in self.axes:
                 rows.append(f"  {axis:<11} {_value(axis, getattr(self.base, axis))}, held")
         hearts = (
-            f"{self.repeats:,} hearts, the same in every cell"
+            f"{_many(self.repeats, 'heart')}, the same in every cell"
             if not self.hearts
             else "the heart is a factor too"
         )
@@ -367,6 +367,11 @@ def _value(axis: str, value: Any) -> str:
     if isinstance(value, str):
         return repr(value) if axis == "text" else value
     return f"{value:g}{UNITS[axis]}"
+
+
+def _many(count: int, what: str) -> str:
+    """A number of things."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _values(axis: str, values: tuple) -> str:

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     """Make `path` by ``write(temporary)``: it is there whole or not at all, power cuts included."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(aside)

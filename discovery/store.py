@@ -32,7 +32,7 @@ from discovery.store_signals import (
     write_annotations,
     write_signals,
 )
-from models.ecg import ECG, Generator
+from models.ecg import ECG, Conditions, Generator
 
 FORMAT = 1
 CHUNK = 64
@@ -69,6 +69,9 @@ class SweepStore:
             )
         if self.identity["format"] != FORMAT:
             raise ValueError(f"{self.folder} must be of format {FORMAT}, got {self.identity['format']}")
+
+    def __reduce__(self) -> tuple:
+        return SweepStore, (self.folder,)
 
     def __len__(self) -> int:
         return len(self.design)
@@ -126,6 +129,11 @@ class SweepStore:
         size = self.identity["chunk"]
         return range(chunk * size, min((chunk + 1) * size, len(self.design)))
 
+    def request(self, rows: Sequence[int]) -> tuple[list[Conditions], list[int]]:
+        """What a generator is asked for these rows: conditions and seeds."""
+        repeats = self.design.repeats
+        return [self.design.cells[row // repeats] for row in rows], [self._seeds[row] for row in rows]
+
     def marker(self, chunk: int) -> dict[str, Any] | None:
         """What was written when the chunk was finished, if it was."""
         return chunk_marker(self.folder, chunk)
@@ -181,13 +189,13 @@ class SweepStore:
                 )
         signals, fs, leads = read_signals(self._signals, wanted)
         told = self.marker(next(iter(chunks)))["provenance"] if chunks else {}
-        repeats = self.design.repeats
+        asked, seeds = self.request(wanted.tolist())
         return ECG(
             signals,
             fs,
             leads,
-            tuple(self.design.cells[row // repeats] for row in wanted),
-            tuple(self._seeds[row] for row in wanted),
+            tuple(asked),
+            tuple(seeds),
             {"source": self.identity["generator"], "synthetic": True} | told | self._origin,
             self._annotations(wanted),
         )

@@ -2,6 +2,7 @@
 
 import math
 import os
+import secrets
 import shutil
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def write_signals(root: Path, rows: range, ecg: ECG, shape: tuple[int, int]) -> 
         The shard's file, how many samples were clipped, and how many were not numbers.
     """
     if not root.is_dir():
-        aside = root.with_name(f".signals.{os.getpid()}.partial")
+        aside = root.with_name(f".signals.{secrets.token_hex(4)}.partial")
         _create_array(aside, (shape[0], *ecg.signals.shape[1:]), shape[1], ecg)
         try:
             os.rename(aside, root)

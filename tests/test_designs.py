@@ -126,6 +126,7 @@ def test_a_plan_written_by_hand_is_read():
 
 def test_a_design_reads_as_a_plan():
     words = str(age_and_sex(repeats=32))
+    assert "1 cell x 1 repeat = 1 ECG\n" in str(grid(PATIENT))
     assert "16 cells x 32 repeats = 512 ECGs" in words
     assert "age         20 to 90 years (8 values)" in words
     assert "sex         female, male" in words

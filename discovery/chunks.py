@@ -1,0 +1,181 @@
+"""What is done with one chunk of a sweep, here or on another machine, and what frames a run of many."""
+
+import functools
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from discovery.designs import Design
+from discovery.filing import plain_disk_errors, sole_writer, write_json
+from discovery.store import SweepStore, begin_store, refuse_foreign
+from discovery.store_rows import MeasuredRows, measurer
+from models.ecg import ECG, Generator
+
+
+class SweepError(RuntimeError):
+    """Some cells could not be made; everything else is finished and kept.
+
+    `failures` maps the number of each failed cell to its cause.
+    """
+
+    def __init__(self, message: str, failures: dict[int, str]) -> None:
+        super().__init__(message)
+        self.failures = failures
+
+
+@contextmanager
+def open_sweep(
+    design: Design, generator: Generator, folder: Path, chunk: int | None = None, overwrite: bool = False
+) -> Iterator[SweepStore]:
+    """The store of a sweep, begun or found again in `folder`, held for this process alone."""
+    if chunk is not None and (not isinstance(chunk, int) or chunk < 1):
+        raise ValueError(f"chunk must be a whole number of ECGs from 1 upwards, got {chunk!r}")
+    refuse_foreign(folder)
+    with plain_disk_errors(folder, "begin a sweep"):
+        folder.mkdir(parents=True, exist_ok=True)
+    with sole_writer(folder):
+        store = begin_store(folder, design, generator, chunk, overwrite)
+        _sweep_up(folder)
+        yield store
+
+
+def conclude(store: SweepStore, failures: dict[int, str]) -> SweepStore:
+    """The store of a run that is over; warns of what was clipped, raises for the cells that failed."""
+    lost = store.clipped
+    if any(lost.values()):
+        warnings.warn(
+            f"{store.folder}: {lost['clipped']:,} samples lay beyond 32.767 mV and were clipped, "
+            f"{lost['missing']:,} were not numbers and are kept as NaN",
+            stacklevel=3,
+        )
+    if failures:
+        raise SweepError(_failed(store, failures), failures)
+    return store
+
+
+@contextmanager
+def open_rows(store: SweepStore, measure: Callable) -> Iterator[MeasuredRows]:
+    """The place for a measurer's rows, held for this process alone."""
+    key, about = measurer(measure)
+    kept = store.measured(key)
+    with plain_disk_errors(store.folder, "keep measurements"):
+        kept.place.mkdir(parents=True, exist_ok=True)
+    with sole_writer(kept.place):
+        kept.begin(about | {"begun": datetime.now(UTC).isoformat()})
+        yield kept
+
+
+def conclude_rows(store: SweepStore, kept: MeasuredRows, stopped: bool) -> pd.DataFrame:
+    """What was asked and measured, one row per ECG; warns where the sweep is not finished."""
+    rows, made = kept.gather(), store.made
+    if made < len(store) and not stopped:
+        warnings.warn(
+            f"{store.folder} holds {made:,} of {len(store):,} ECGs, and the table is of these: "
+            "run_sweep makes the others",
+            stacklevel=3,
+        )
+    return store.design.table.merge(rows, on="ecg", how="inner", validate="one_to_one")
+
+
+def make_chunk(store: SweepStore, generator: Generator, chunk: int) -> tuple[ECG | None, dict[int, str]]:
+    """The ECGs of a chunk; or None, and for each guilty cell the cause, which is also written down."""
+    rows = store.rows(chunk)
+    try:
+        return _made(store, generator, list(rows)), {}
+    except Exception as error:  # told at the end of the run, so that the other cells are finished
+        found = _guilty(store, chunk, generator, error)
+        with plain_disk_errors(store.folder, f"record the failure of chunk {chunk}"):
+            write_json(store.folder / "failed" / f"{chunk:06d}.json", {"chunk": chunk, "cells": found})
+        return None, found
+
+
+def keep_chunk(store: SweepStore, chunk: int, ecg: ECG) -> int:
+    """Write a chunk, and forget that it failed before; how many ECGs it has."""
+    store.write(chunk, ecg)
+    (store.folder / "failed" / f"{chunk:06d}.json").unlink(missing_ok=True)
+    return len(ecg)
+
+
+def whole_chunk(store: SweepStore, chunk: int) -> range:
+    """The rows of a chunk, refused where its bytes are not as they were written."""
+    if fault := store.fault(chunk):
+        raise ValueError(
+            f"{store.folder} must be whole to be measured, got chunk {chunk}: {fault}: run_sweep redoes it"
+        )
+    return store.rows(chunk)
+
+
+@functools.lru_cache(maxsize=4)
+def opened(folder: str, fingerprint: str) -> SweepStore:
+    """The store in a folder, read once by each worker."""
+    store = SweepStore(Path(folder))
+    if store.design.fingerprint != fingerprint:
+        raise ValueError(
+            f"{folder} must hold design {fingerprint[:8]}, got {store.design.fingerprint[:8]}: "
+            "another sweep has taken its place"
+        )
+    return store
+
+
+def measure_there(measure: Callable, place: tuple[str, str], rows: range) -> pd.DataFrame:
+    """`measure_rows` in a worker, which finds the store by its folder and its design's fingerprint."""
+    return measure_rows(measure, opened(*place), rows)
+
+
+def measure_rows(measure: Callable, store: SweepStore, rows: range) -> pd.DataFrame:
+    """The measured columns of some ECGs, with their number."""
+    frame = measure(store.ecg(rows))
+    if not isinstance(frame, pd.DataFrame) or len(frame) != len(rows):
+        got = f"{len(frame)} rows" if isinstance(frame, pd.DataFrame) else type(frame).__name__
+        raise ValueError(
+            f"measure must return a DataFrame with one row per ECG, got {got} for {len(rows)} ECGs"
+        )
+    asked = ("ecg", "cell", "repeat", "seed", "age", "sex", "heart_rate", "text")
+    frame = frame.drop(columns=[name for name in asked if name in frame]).reset_index(drop=True)
+    frame.insert(0, "ecg", list(rows))
+    return frame
+
+
+def _made(store: SweepStore, generator: Generator, rows: list[int]) -> ECG:
+    """What the generator makes of some rows of the design, if it is what was asked."""
+    conditions, seeds = store.request(rows)
+    ecg = generator.generate(conditions, seeds)
+    if not isinstance(ecg, ECG) or len(ecg) != len(seeds):
+        got = f"{len(ecg)}" if isinstance(ecg, ECG) else f"{type(ecg).__name__}"
+        raise ValueError(f"generator must return one ECG per seed, got {got} for {len(seeds)} seeds")
+    return ecg
+
+
+def _guilty(store: SweepStore, chunk: int, generator: Generator, error: Exception) -> dict[int, str]:
+    """Which cells of a failed chunk fail by themselves, with the cause; all of them where none does."""
+    repeats, rows = store.design.repeats, store.rows(chunk)
+    cells = sorted({row // repeats for row in rows})
+    found = {}
+    for cell in cells if len(cells) > 1 else ():
+        try:
+            _made(store, generator, [row for row in rows if row // repeats == cell])
+        except Exception as cause:  # this is the answer
+            found[cell] = f"{type(cause).__name__}: {cause}"
+    return found or dict.fromkeys(cells, f"{type(error).__name__}: {error}")
+
+
+def _failed(store: SweepStore, failures: dict[int, str]) -> str:
+    """The error of a sweep that could not be finished."""
+    cell = min(failures)
+    others = f", and {len(failures) - 1} more cells" if len(failures) > 1 else ""
+    return (
+        f"generator must make every cell, got {failures[cell]} in cell {cell} ({store.design.cells[cell]})"
+        f"{others}: {len(store.done)} of {len(store.chunks)} chunks are finished and kept; the causes are in "
+        f"{store.folder / 'failed'}"
+    )
+
+
+def _sweep_up(folder: Path) -> None:
+    """Remove what an interrupted run left half written (measuring cleans up after itself)."""
+    for path in [*folder.glob(".*.partial"), *folder.glob("[ads]*/**/*.partial")]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
