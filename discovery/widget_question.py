@@ -11,7 +11,7 @@ from discovery.quantities import MEASURED, QUANTITIES
 from discovery.widget_conditions import PRESETS, arranged
 
 OUTCOMES = ("qtcf_ms", "qt_ms", "pr_ms", "qrs_ms", "rate_bpm", "qrs_axis_deg")
-DIRECTIONS = (("either way", None), ("higher", "+"), ("lower", "-"), ("no effect", "0"))
+DIRECTIONS = (("either way", ""), ("higher", "+"), ("lower", "-"), ("no effect", "0"))
 SMALLEST = {"ms": 5.0, "mV": 0.1, "bpm": 2.0, "deg": 10.0}
 LEVELS = 5
 NUMBERS = {"age": (80.0, 30.0), "heart_rate": (100.0, 60.0)}
@@ -100,7 +100,7 @@ class QuestionPicker(ipywidgets.VBox):
             )
         return Question(
             self.outcome.value, axis, values, self.kind.value, self.smallest.value,
-            self.direction.value, self.hearts.value, self.seed.value,
+            self.direction.value or None, self.hearts.value, self.seed.value,
         )  # fmt: skip
 
     def _read(self, change: Any = None) -> None:

@@ -286,6 +286,10 @@ def test_a_notebook_opened_again_without_its_kernel_still_shows_the_ecg(lab, chr
     with opened(chrome, lab, name) as page:
         run_all(page)
         told(page.locator("canvas.ecg-paper"), "Measured: rate")
+        kept = page.locator(".jp-OutputArea-output img")
+        kept.wait_for(state="attached")
+        assert not kept.is_visible(), "beside the living widget its picture must stay hidden"
+        page.wait_for_function(KERNEL_IDLE)
         page.evaluate("async () => { await window.jupyterapp.commands.execute('docmanager:save'); }")
         page.evaluate("async () => { await window.jupyterapp.serviceManager.sessions.shutdownAll(); }")
     with opened(chrome, lab, name) as page:
