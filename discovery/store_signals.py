@@ -63,7 +63,11 @@ def write_signals(root: Path, rows: range, ecg: ECG, shape: tuple[int, int]) -> 
 def read_signals(root: Path, rows: np.ndarray) -> tuple[np.ndarray, float, tuple[str, ...]]:
     """Some ECGs in millivolts, with their sampling frequency and leads."""
     array = open_signals(root)
-    counts = array.oindex[rows] if len(rows) else np.empty((0, *array.shape[1:]), np.int16)
+    counts = np.empty((len(rows), *array.shape[1:]), np.int16)
+    breaks = np.flatnonzero(np.diff(rows) != 1) + 1
+    for places in np.split(np.arange(len(rows)), breaks) if len(rows) else ():  # slices read ten times faster
+        first, last = rows[places[0]], rows[places[-1]]
+        counts[places[0] : places[-1] + 1] = array[first : last + 1]
     return to_millivolts(counts), array.attrs["fs"], tuple(array.attrs["leads"])
 
 
