@@ -15,7 +15,7 @@ from models.ecg import INDEPENDENT_LEADS, LEADS, twelve_leads
 POINTS = ("p_on", "p_off", "qrs_on", "qrs_off", "t_peak", "t_off")
 # Added to each edge, ms: medians of (median over leads of the manual points - edge found) in LUDB, non-paced,
 # 500 Hz; printed and cross-validated by benchmarks/measurement.py.
-OFFSETS_MS = {"p_on": 3.0, "p_off": -16.0, "qrs_on": 0.0, "qrs_off": -6.0, "t_peak": 2.0, "t_off": -3.0}
+OFFSETS_MS = {"p_on": 2.0, "p_off": -14.0, "qrs_on": 0.0, "qrs_off": -7.0, "t_peak": 2.0, "t_off": -4.0}
 CHUNK = 64  # ECGs handled at once: bounds memory, does not change results
 SHORTEST, LONGEST = 4.0, 60.0  # s
 SLOWEST, FASTEST = 100.0, 1000.0  # Hz

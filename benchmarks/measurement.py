@@ -1,0 +1,253 @@
+"""How well ECGs are measured, beside NeuroKit2's stock routes: `python benchmarks/measurement.py [DATA]`.
+
+DATA is the folder that holds `ludb` and `ptb-xl` (default ../shared/data). Offsets are fitted on one half of
+LUDB and judged on the other, and swapped. LUDB is not the CSE data base: these figures state no
+conformity.
+"""
+
+import ast
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import neurokit2 as nk
+import numpy as np
+import pandas as pd
+import wfdb
+from ludb import FS, INTERVALS, KINDS, Ludb, middle, read_ludb
+from scipy import signal
+
+from discovery.delineate import OFFSETS_MS, POINTS, Delineation, delineate
+
+STOCK = {"p_on": "P_Onsets", "qrs_on": "R_Onsets", "qrs_off": "R_Offsets", "t_off": "T_Offsets"}
+
+
+def main() -> None:
+    """Print every table."""
+    data = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("../shared/data")
+    ludb = read_ludb(data / "ludb")
+    slow = signal.resample_poly(ludb.signals, 1, 5, axis=2).astype(np.float32)
+    fast_found, slow_found = delineate(ludb.signals, FS), delineate(slow, 100.0)
+    print(f"LUDB, {int((~ludb.table.paced).sum())} records without pacemaker; error = found - manual, ms")
+    for title, found in (("500 Hz", fast_found), ("100 Hz", slow_found)):
+        print_accuracy(f"ours, {title}", cross_fitted(ludb, found), ludb)
+    for title, route in (("dwt, lead II", stock_dwt), ("prominence, median of 12 leads", stock_prominence)):
+        print_accuracy(f"NeuroKit2 {title}, 500 Hz", stock_table(ludb.signals, route), ludb)
+    print_p_gate(ludb, fast_found)
+    print_both_rates(fast_found, slow_found)
+    print_stretched(ludb, fast_found)
+    print_offsets(ludb, fast_found)
+    print_speed(ludb.signals, slow)
+    if (data / "ptb-xl").exists():
+        print_ptbxl(data / "ptb-xl")
+
+
+def intervals_of(points: dict[str, np.ndarray]) -> pd.DataFrame:
+    """PR, QRS and QT, ms."""
+    return pd.DataFrame({name: points[last] - points[first] for name, (first, last) in INTERVALS.items()})
+
+
+def edge_errors(ludb: Ludb, found: Delineation) -> pd.DataFrame:
+    """Manual edge (median over leads, then over beats) less the edge found before offsets, ms."""
+    rows = []
+    for k, manual in enumerate(ludb.beats):
+        row = {}
+        peaks = found.r_peaks[k] * 1000
+        if len(manual) and len(peaks):
+            nearest = peaks[np.argmin(np.abs(peaks - manual["at"].to_numpy()[:, None]), axis=1)]
+            same = np.abs(nearest - manual["at"]) < 100
+            for edge in OFFSETS_MS:
+                if f"{edge}_median" in manual:
+                    plain = nearest + found.points[edge][k] - OFFSETS_MS[edge]
+                    row[edge] = middle((manual[f"{edge}_median"] - plain)[same])
+        rows.append(row)
+    return pd.DataFrame(rows).reindex(columns=list(OFFSETS_MS))
+
+
+def cross_fitted(ludb: Ludb, found: Delineation) -> pd.DataFrame:
+    """Intervals with the offsets that the other half of the records (even and odd rows) gives."""
+    errors = edge_errors(ludb, found)[~ludb.table["paced"].to_numpy()]
+    half = np.arange(len(ludb.table)) % 2
+    out = pd.DataFrame(index=ludb.table.index, columns=list(INTERVALS), dtype=float)
+    for fold in (0, 1):
+        offset = errors[half[errors.index] != fold].median().fillna(0)
+        moved = {edge: found.points[edge] - OFFSETS_MS[edge] + offset[edge] for edge in POINTS}
+        out[half == fold] = intervals_of(moved)[half == fold]
+    return out
+
+
+def print_accuracy(title: str, got: pd.DataFrame, ludb: Ludb) -> None:
+    """Bias, SD, mean absolute error, 95th percentile and share answered, against both references."""
+    print(f"\n{title}\n{'':12}{'n':>5}{'bias':>8}{'SD':>7}{'MAE':>7}{'p95':>7}{'answered %':>12}")
+    for name in INTERVALS:
+        for kind in KINDS:
+            known = ~ludb.table["paced"] & ludb.table[f"{name}_{kind}"].notna()
+            known &= ludb.table["p_marked"] if name == "pr" else True
+            error = (got[name] - ludb.table[f"{name}_{kind}"])[known]
+            if (
+                kind == "third"
+            ):  # another definition: its own constant difference is fitted on the other half too
+                odd = np.arange(len(error)) % 2 == 1
+                error = error - np.where(odd, error[~odd].median(), error[odd].median())
+            answered = 100 * error.notna().mean()
+            error = error.dropna()
+            size = error.abs()
+            print(
+                f"{name.upper():4}{kind:8}{len(error):5}{error.mean():8.1f}{error.std():7.1f}"
+                f"{size.mean():7.1f}{np.percentile(size, 95):7.1f}{answered:12.1f}"
+            )
+
+
+def stock_table(signals: np.ndarray, route: Callable) -> pd.DataFrame:
+    """PR, QRS and QT of a stock route; NaN where it raises."""
+    return pd.DataFrame([route(strip) for strip in signals], columns=list(INTERVALS))
+
+
+def _stock(lead: np.ndarray, method: str) -> list[float]:
+    """Median PR, QRS and QT of one lead, by clean, peaks and delineate as NeuroKit2's manual has them."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            cleaned = nk.ecg_clean(lead, sampling_rate=int(FS))
+            _, peaks = nk.ecg_peaks(cleaned, sampling_rate=int(FS))
+            _, waves = nk.ecg_delineate(cleaned, peaks, sampling_rate=int(FS), method=method)
+            edges = {edge: np.array(waves[f"ECG_{column}"], float) for edge, column in STOCK.items()}
+            return [middle(edges[b] - edges[a]) * 1000 / FS for a, b in INTERVALS.values()]
+    except (ValueError, IndexError, KeyError, ZeroDivisionError):
+        return [np.nan] * 3
+
+
+def stock_dwt(strip: np.ndarray) -> list[float]:
+    """The default route: wavelets on lead II."""
+    return _stock(strip[1], "dwt")
+
+
+def stock_prominence(strip: np.ndarray) -> list[float]:
+    """The best stock route: prominence on each lead, median over the twelve."""
+    return [middle(values) for values in np.array([_stock(lead, "prominence") for lead in strip]).T]
+
+
+def print_p_gate(ludb: Ludb, found: Delineation) -> None:
+    """How often a P is seen where one is marked, and where none is."""
+    seen, there = np.isfinite(found.points["p_on"]), ludb.table["p_marked"].to_numpy()
+    real = ~ludb.table["paced"].to_numpy()
+    print(
+        f"\nLUDB P waves: kept {100 * seen[real & there].mean():.1f} % of {(real & there).sum()} with P;",
+        end=" ",
+    )
+    print(f"none found in {100 * (~seen[real & ~there]).mean():.1f} % of {(real & ~there).sum()} without")
+
+
+def print_both_rates(fast: Delineation, slow: Delineation) -> None:
+    """The same records at 500 and 100 Hz."""
+    gap = intervals_of(fast.points) - intervals_of(slow.points)
+    print(f"100 v 500 Hz: SD of QRS {gap.qrs.std():.1f}, QT {gap.qt.std():.1f} ms;", end=" ")
+    print(f"PR differs by more than 20 ms in {100 * (gap.pr.abs() > 20).mean():.1f} %")
+
+
+def print_stretched(ludb: Ludb, found: Delineation) -> None:
+    """Records whose every beat was stretched by a known time between two edges."""
+    before = intervals_of(found.points)
+    for name, first, last, amount in (("qt", "qrs_off", "t_off", 30.0), ("pr", "p_off", "qrs_on", 20.0)):
+        longer = [_stretched(ludb, found, k, (first, last), amount) for k in range(len(ludb.signals))]
+        rows = [k for k, strip in enumerate(longer) if strip is not None and not ludb.table["paced"][k]]
+        after = intervals_of(delineate(np.stack([longer[k] for k in rows]), FS).points)
+        change = (after[name].to_numpy() - before[name].to_numpy()[rows])[np.isfinite(after[name].to_numpy())]
+        spread = 1.4826 * np.nanmedian(np.abs(change - np.nanmedian(change)))
+        print(
+            f"stretched by {amount:+.0f} ms {name.upper()} (n {len(change)}): seen {np.nanmean(change):.1f},"
+            f" SD {np.nanstd(change):.1f}, robust SD {spread:.1f} ms"
+        )
+
+
+def _stretched(
+    ludb: Ludb, found: Delineation, k: int, edges: tuple[str, str], amount: float
+) -> np.ndarray | None:
+    """One record with `amount` ms more between two edges of every beat, and as much less in the pause."""
+    first, last = (found.points[edge][k] for edge in edges)
+    p_on, t_off = found.points["p_on"][k], found.points["t_off"][k]
+    if not np.isfinite([first, last, p_on, t_off]).all() or last - first < 20:
+        return None
+    old, new = [0.0], [0.0]
+    total = ludb.signals.shape[2] * 1000 / FS
+    for peak in found.r_peaks[k] * 1000:
+        if edges[0] == "qrs_off":  # T moves later, the pause shrinks
+            knots = [(first, 0.0), (last, amount), (last + 120, 0.0)]
+        else:  # P moves earlier, the pause before it shrinks
+            knots = [(p_on - 120, 0.0), (p_on - 10, -amount), (first, -amount), (last, 0.0)]
+        if peak + knots[0][0] <= old[-1] or peak + knots[-1][0] >= total:
+            continue
+        old += [peak + at for at, _ in knots]
+        new += [peak + at + by for at, by in knots]
+    if np.any(np.diff(new) <= 0):
+        return None
+    time_ms = np.arange(ludb.signals.shape[2]) * 1000 / FS
+    source = np.interp(time_ms, [*new, total], [*old, total])
+    return np.stack([np.interp(source, time_ms, lead) for lead in ludb.signals[k]]).astype(np.float32)
+
+
+def print_offsets(ludb: Ludb, found: Delineation) -> None:
+    """The offsets all records give, beside those in the code."""
+    errors = edge_errors(ludb, found)[~ludb.table["paced"].to_numpy()]
+    print("\noffsets, ms, from all records (in the code):", end=" ")
+    print(", ".join(f"{edge} {errors[edge].median():+.1f} ({OFFSETS_MS[edge]:+.0f})" for edge in OFFSETS_MS))
+
+
+def print_speed(signals: np.ndarray, slow: np.ndarray) -> None:
+    """ECGs per second on one core, and how many times faster than the stock routes."""
+    dwt = _per_second(lambda: stock_table(signals[:4], stock_dwt), 4)
+    best = _per_second(lambda: stock_table(signals[:10], stock_prominence), 10)
+    print(f"\nspeed, one core: NeuroKit2 dwt lead II {dwt:.0f}/s, prominence 12 leads {best:.0f}/s")
+    for title, batch, fs, draws in (
+        ("100 Hz", slow[:64], 100.0, 0),
+        ("500 Hz", signals[:64], FS, 0),
+        ("100 Hz, 8 draws", slow[:64], 100.0, 8),
+    ):
+        rate = _per_second(lambda b=batch, f=fs, d=draws: delineate(b, f, draws=d), len(batch), 3)
+        print(f"  ours {title}, batch of 64: {rate:.0f}/s, {rate / best:.0f} times prominence")
+    whole, parts = delineate(slow, 100.0), [delineate(strip[None], 100.0) for strip in slow]
+    same = all(
+        np.array_equal(whole.points[e], [p.points[e][0] for p in parts], equal_nan=True) for e in POINTS
+    )
+    print(f"  single and batched the same to the bit: {same}")
+
+
+def _per_second(work: Callable, count: int, times: int = 1) -> float:
+    """How many ECGs per second, the best of several runs."""
+    best = np.inf
+    for _ in range(times):
+        start = time.process_time()
+        work()
+        best = min(best, time.process_time() - start)
+    return count / best
+
+
+def print_ptbxl(folder: Path) -> None:
+    """P in atrial fibrillation and in normal ECGs, and QT answered by rate."""
+    listed = pd.read_csv(folder / "ptbxl_database.csv")
+    codes = listed["scp_codes"].map(ast.literal_eval)
+    rows = []
+    for start in range(0, len(listed), 64):
+        names = listed["filename_hr"][start : start + 64]
+        strips = [wfdb.rdrecord(str(folder / name)).p_signal.T for name in names]
+        found = delineate(np.array(strips, np.float32), FS)
+        table = intervals_of(found.points)
+        table["rate"] = [60 / np.diff(r).mean() if len(r) > 1 else np.nan for r in found.r_peaks]
+        rows.append(table)
+    table = pd.concat(rows, ignore_index=True)
+    normal = codes.map(lambda code: "NORM" in code and not {"AFIB", "AFLT"} & set(code))
+    fibrillation = codes.map(lambda code: "AFIB" in code)
+    print(
+        f"\nPTB-XL ({len(table)}): no P in {100 * table.pr[fibrillation].isna().mean():.1f} % of AFIB;",
+        end=" ",
+    )
+    print(f"P in {100 * table.pr[normal].notna().mean():.1f} % of NORM")
+    for low, high in ((0, 60), (60, 80), (80, 100), (100, 120), (120, 300)):
+        some = table[(table.rate >= low) & (table.rate < high)]
+        print(f"  {low:3}-{high:3} bpm: QT answered in {100 * some.qt.notna().mean():.1f} % of {len(some)}")
+
+
+if __name__ == "__main__":
+    main()
