@@ -64,7 +64,8 @@ def find_waves(beats: np.ndarray, rr: np.ndarray, settings: Settings = SETTINGS)
     t_peak, t_fall, t_off, t_height = _t_wave(beats, slow, qrs_on, qrs_off, rr, settings)
     soft = activity(beats, settings.p_sigma)
     p_on, p_core, p_off = _p_wave(soft, t_off - rr, qrs_on, settings)
-    merged = (p_on >= 0) & (t_off >= p_on + rr - 2)
+    ended = _levels(_low(slow[:, BEFORE:], 0.05), _at(slow, t_fall), settings.t_off)[0]
+    merged = (_at(slow, t_off) > 1.2 * ended) | (t_off >= p_on + rr - 2)
     lumps = np.stack(
         [
             _lump(soft, p_on, p_core, p_off),
