@@ -3,7 +3,6 @@
 const COLUMNS = [["I", "II", "III"], ["aVR", "aVL", "aVF"], ["V1", "V2", "V3"], ["V4", "V5", "V6"]];
 const GAIN = 10; // mm/mV
 const SPEED = 25; // mm/s
-const ROW = 22; // mm
 const TOP = 1;
 const INK = { paper: "#fffdfb", fine: "#fae3df", bold: "#efb8b0", r: "#b9a6a2", word: "#40302e",
   a: "#D55E00", b: "#0072B2" };
@@ -53,7 +52,9 @@ function render({ model, el }) {
     const [a, b] = [beats(model, "a"), beats(model, "b")];
     const samples = Math.max(a.length, b.length) / leads.length || Math.round(0.9 * fs);
     const cell = (samples / fs) * SPEED + 1;
-    const [width, height] = [4 * cell, TOP + 3 * ROW];
+    const rows = model.get("rows"); // [height, baseline from its top], mm
+    const above = rows.map((_, row) => TOP + rows.slice(0, row).reduce((sum, [size]) => sum + size, 0));
+    const [width, height] = [4 * cell, above[2] + rows[2][0]];
     const pixels = Math.round((el.clientWidth || 480) * (window.devicePixelRatio || 1));
     canvas.width = pixels;
     canvas.height = Math.round((pixels * height) / width);
@@ -63,17 +64,17 @@ function render({ model, el }) {
     COLUMNS.forEach((names, column) => names.forEach((name, row) => {
       const lead = leads.indexOf(name);
       const x = column * cell;
-      const y = TOP + (row + 0.56) * ROW;
+      const y = above[row] + rows[row][1];
       pen.save();
       pen.beginPath();
-      pen.rect(x, TOP + row * ROW, cell, ROW);
+      pen.rect(x, above[row], cell, rows[row][0]);
       pen.clip();
       pen.strokeStyle = INK.r;
       pen.lineWidth = 0.14;
       const r = x + (model.get("r_ms") / 1000) * SPEED;
       pen.beginPath();
-      pen.moveTo(r, y - ROW);
-      pen.lineTo(r, y + ROW);
+      pen.moveTo(r, above[row]);
+      pen.lineTo(r, above[row] + rows[row][0]);
       pen.stroke();
       const own = (all) => all.subarray(lead * samples, (lead + 1) * samples);
       if (a.length) trace(pen, own(a), fs, x, y, INK.a, [1.2, 0.7], 0.55);
@@ -81,7 +82,7 @@ function render({ model, el }) {
       pen.restore();
       pen.font = "700 3px system-ui, sans-serif";
       pen.fillStyle = INK.word;
-      pen.fillText(name, x + 1, TOP + row * ROW + 3.6);
+      pen.fillText(name, x + 1, above[row] + 3.6);
     }));
     canvas.setAttribute("aria-label", model.get("label"));
     canvas.dataset.seq = String(model.get("seq"));

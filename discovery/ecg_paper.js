@@ -5,12 +5,11 @@ const SPEED = 25; // mm/s
 const GAIN = 10; // mm/mV
 const SECONDS = 10;
 const PULSE = 5; // mm, 200 ms
+const NAME = 8; // mm from a baseline up to the lead's name, unless the kernel says otherwise
 const EDGE = { left: 9, right: 3, top: 7, bottom: 7 };
-const ROW = 26; // mm per row of leads
 const COLUMNS = [["I", "II", "III"], ["aVR", "aVL", "aVF"], ["V1", "V2", "V3"], ["V4", "V5", "V6"]];
 const RHYTHM = "II";
 const WIDTH = EDGE.left + SPEED * SECONDS + EDGE.right;
-const HEIGHT = EDGE.top + 4 * ROW + EDGE.bottom;
 const INK = { paper: "#fffdfb", fine: "#fae3df", bold: "#efb8b0", trace: "#15151a", mark: "#7a3ea8",
   caliper: "#0b63c5", word: "#40302e", warning: "#b3261e" };
 
@@ -21,15 +20,19 @@ function microvolts(model) {
   return new Int16Array(bytes.slice().buffer); // a copy: byteOffset may be odd
 }
 
-function grid(pen) {
+// Where the rows lie is said by the kernel: far enough apart that no lead runs into another.
+const tall = (model) => EDGE.top + model.get("height") + EDGE.bottom;
+const line = (model, row) => EDGE.top + model.get("height") - model.get("baselines")[row];
+
+function grid(pen, height) {
   pen.fillStyle = INK.paper;
-  pen.fillRect(0, 0, WIDTH, HEIGHT);
+  pen.fillRect(0, 0, WIDTH, height);
   for (const [step, colour, width] of [[1, INK.fine, 0.1], [5, INK.bold, 0.16]]) {
     pen.strokeStyle = colour;
     pen.lineWidth = width;
     pen.beginPath();
-    for (let x = EDGE.left % step; x <= WIDTH; x += step) { pen.moveTo(x, 0); pen.lineTo(x, HEIGHT); }
-    for (let y = EDGE.top % step; y <= HEIGHT; y += step) { pen.moveTo(0, y); pen.lineTo(WIDTH, y); }
+    for (let x = EDGE.left % step; x <= WIDTH; x += step) { pen.moveTo(x, 0); pen.lineTo(x, height); }
+    for (let y = EDGE.top % step; y <= height; y += step) { pen.moveTo(0, y); pen.lineTo(WIDTH, y); }
     pen.stroke();
   }
 }
@@ -69,24 +72,25 @@ function leadsOnPaper(pen, model, data) {
   const length = data.length / leads.length;
   const shown = Math.min(length, Math.round(SECONDS * fs));
   const quarter = Math.floor(shown / 4);
-  const rhythmY = EDGE.top + 3.5 * ROW;
-  for (let row = 0; row < 4; row++) pulse(pen, EDGE.top + (row + 0.5) * ROW);
+  const named = (place) => model.get("names")[place] ?? NAME;
+  const rhythmY = line(model, 3);
+  for (let row = 0; row < 4; row++) pulse(pen, line(model, row));
   COLUMNS.forEach((names, column) => names.forEach((name, row) => {
     const start = leads.indexOf(name) * length + column * quarter;
     if (start < 0 || !length) return;
     const x = EDGE.left + (column * quarter / fs) * SPEED;
-    const y = EDGE.top + (row + 0.5) * ROW;
+    const y = line(model, row);
     trace(pen, data.subarray(start, start + quarter), fs, x, y);
     if (column) { pen.beginPath(); pen.moveTo(x, y - 3); pen.lineTo(x, y + 3); pen.lineWidth = 0.25; pen.stroke(); }
-    words(pen, name, x + 1.2, y - ROW / 2 + 4.2, { size: 3.6, weight: "700" });
+    words(pen, name, x + 1.2, y - named(`${name} ${row}`), { size: 3.6, weight: "700" });
   }));
   const rhythm = leads.indexOf(RHYTHM) * length;
   if (rhythm >= 0 && length) trace(pen, data.subarray(rhythm, rhythm + shown), fs, EDGE.left, rhythmY);
-  words(pen, RHYTHM, EDGE.left + 1.2, rhythmY - ROW / 2 + 4.2, { size: 3.6, weight: "700" });
+  words(pen, RHYTHM, EDGE.left + 1.2, rhythmY - named(`${RHYTHM} 3`), { size: 3.6, weight: "700" });
 }
 
 function boundaries(pen, model) {
-  const y = EDGE.top + 3.5 * ROW;
+  const y = line(model, 3);
   const at = (seconds) => EDGE.left + seconds * SPEED;
   pen.strokeStyle = INK.mark;
   pen.lineWidth = 0.2;
@@ -97,7 +101,7 @@ function boundaries(pen, model) {
     pen.stroke();
   }
   for (const span of model.get("spans")) {
-    const height = y + 6.2 + 3.1 * span.row;
+    const height = y + model.get("lowest") + 2.4 + 2.9 * span.row;
     pen.lineWidth = 0.5;
     pen.beginPath();
     pen.moveTo(at(span.from), height);
@@ -108,16 +112,17 @@ function boundaries(pen, model) {
 }
 
 function frame(pen, model) {
+  const height = tall(model);
   if (model.get("synthetic")) {
     pen.save();
     pen.globalAlpha = 0.055;
-    words(pen, "SYNTHETIC", WIDTH / 2, HEIGHT / 2 + 4, { size: 30, colour: INK.warning, align: "center", weight: "800" });
+    words(pen, "SYNTHETIC", WIDTH / 2, height / 2 + 4, { size: 30, colour: INK.warning, align: "center", weight: "800" });
     pen.restore();
     words(pen, "SYNTHETIC - not a patient", WIDTH - 3, 4.6, { size: 3.4, colour: INK.warning, align: "right", weight: "700" });
   }
   words(pen, model.get("caption"), 3, 4.6, { size: 3.4, weight: "600" });
-  words(pen, "25 mm/s   10 mm/mV", 3, HEIGHT - 2.2);
-  words(pen, model.get("footer"), WIDTH - 3, HEIGHT - 2.2, { align: "right" });
+  words(pen, "25 mm/s   10 mm/mV", 3, height - 2.2);
+  words(pen, model.get("footer"), WIDTH - 3, height - 2.2, { align: "right" });
 }
 
 function calipers(pen, held) {
@@ -167,10 +172,12 @@ function render({ model, el }) {
     const width = el.clientWidth || 1000;
     const ratio = window.devicePixelRatio || 1;
     const pixels = Math.round(width * ratio);
-    if (canvas.width !== pixels) { canvas.width = pixels; canvas.height = Math.round((pixels * HEIGHT) / WIDTH); }
+    const height = Math.round((pixels * tall(model)) / WIDTH);
+    canvas.width = pixels; // also wipes it: nothing of the last drawing shines through
+    canvas.height = height;
     const pen = canvas.getContext("2d");
     pen.setTransform(canvas.width / WIDTH, 0, 0, canvas.width / WIDTH, 0, 0);
-    grid(pen);
+    grid(pen, tall(model));
     leadsOnPaper(pen, model, data);
     boundaries(pen, model);
     frame(pen, model);
@@ -181,7 +188,7 @@ function render({ model, el }) {
   const fresh = () => { data = microvolts(model); draw(); };
   const place = (event) => {
     const box = canvas.getBoundingClientRect();
-    return [((event.clientX - box.left) / box.width) * WIDTH, ((event.clientY - box.top) / box.height) * HEIGHT];
+    return [((event.clientX - box.left) / box.width) * WIDTH, ((event.clientY - box.top) / box.height) * tall(model)];
   };
   const tell = () => { model.set("caliper", held ? reading(held) : {}); model.save_changes(); draw(); };
 

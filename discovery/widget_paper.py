@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import traitlets
 
+from discovery.paper import LAYOUTS, lay_out
 from models.ecg import ECG, LEADS
 
 HERE = Path(__file__).parent
@@ -31,6 +32,10 @@ class ECGPaper(anywidget.AnyWidget):
     data = traitlets.Bytes(b"").tag(sync=True)
     fs = traitlets.Float(500.0).tag(sync=True)
     leads = traitlets.List(list(LEADS)).tag(sync=True)
+    baselines = traitlets.List([80.0, 55.0, 30.0, 15.0]).tag(sync=True)
+    height = traitlets.Float(105.0).tag(sync=True)
+    lowest = traitlets.Float(4.0).tag(sync=True)
+    names = traitlets.Dict().tag(sync=True)
     marks = traitlets.List().tag(sync=True)
     spans = traitlets.List().tag(sync=True)
     caption = traitlets.Unicode("").tag(sync=True)
@@ -52,12 +57,15 @@ class ECGPaper(anywidget.AnyWidget):
             Plain text at the top of the sheet.
         """
         signals = ecg.signals[index, :, : round(SHOWN_S * ecg.fs)]
-        seed = ecg.seeds[index]
+        seed, sheet = ecg.seeds[index], lay_out(ecg, index, marked=True)
         source = str(ecg.provenance.get("source", ""))
         with self.hold_sync():
             self.data = microvolts(signals)
             self.fs = ecg.fs
             self.leads = list(ecg.leads)
+            self.baselines, self.height = list(sheet.baselines), sheet.height
+            self.names = {f"{one.lead} {one.row}": round(one.label_mm, 1) for one in sheet.traces}
+            self.lowest = float(max(sheet.lowest[-1], 4.0))
             self.synthetic = bool(ecg.provenance.get("synthetic", seed >= 0))
             self.marks, self.spans = [], []
             self.caption = caption
@@ -98,6 +106,7 @@ class BeatOverlay(anywidget.AnyWidget):
     b = traitlets.Bytes(b"").tag(sync=True)
     fs = traitlets.Float(500.0).tag(sync=True)
     r_ms = traitlets.Float(0.0).tag(sync=True)
+    rows = traitlets.List([[22.0, 12.0]] * 3).tag(sync=True)
     leads = traitlets.List(list(LEADS)).tag(sync=True)
     label = traitlets.Unicode("No beats yet").tag(sync=True)
     seq = traitlets.Int(0).tag(sync=True)
@@ -118,6 +127,7 @@ class BeatOverlay(anywidget.AnyWidget):
             self.b = microvolts(b)
             self.a = b"" if a is None else microvolts(a)
             self.fs, self.r_ms = float(fs), 1000.0 * r_index / fs
+            self.rows = beat_rows(b if a is None else np.concatenate([a, b], axis=1))
             alone = "Median beat of twelve leads"
             self.label = (
                 alone if a is None else "Median beats of A, orange and dashed, and B, blue, aligned at R"
@@ -179,6 +189,22 @@ def microvolts(signals: np.ndarray) -> bytes:
     measured = ~np.isnan(known).all(axis=1)
     level[measured, 0] = np.nanmedian(known[measured], axis=1)
     return np.nan_to_num((known - level) * 1000.0).clip(-32767, 32767).round().astype("<i2").tobytes()
+
+
+def beat_rows(beats: np.ndarray) -> list[list[float]]:
+    """Height and baseline, mm from the top, of the three rows of leads, so that no beat is cut off.
+
+    Parameters
+    ----------
+    beats : ndarray, (12, sample)
+        mV, in the order of `models.ecg.LEADS`.
+    """
+    rows = []
+    for names in LAYOUTS["3x4"][:3]:
+        own = np.nan_to_num(beats[[LEADS.index(name) for name in names]]) * 10.0
+        up, down = max(float(own.max()), 8.0) + 1.5, max(-float(own.min()), 4.0) + 1.5
+        rows.append([round(up + down, 1), round(up, 1)])
+    return rows
 
 
 def beat_marks(row: pd.Series, r_peaks: np.ndarray) -> list[dict[str, Any]]:

@@ -17,7 +17,15 @@ from discovery.measure import measure
 from discovery.widget_conditions import ConditionsPicker
 from discovery.widget_map import compared
 from discovery.widget_numbers import generator_code, numbers_table, statements_line
-from discovery.widget_paper import SHOWN_S, BeatOverlay, ECGPaper, beat_marks, interval_bars, microvolts
+from discovery.widget_paper import (
+    SHOWN_S,
+    BeatOverlay,
+    ECGPaper,
+    beat_marks,
+    beat_rows,
+    interval_bars,
+    microvolts,
+)
 from discovery.widget_points import inside, legend, painted
 from discovery.widget_question import QuestionPicker
 from discovery.widget_worker import NewestWins, sentence
@@ -203,6 +211,20 @@ def test_the_overlay_aligns_at_r():
     assert overlay.r_ms == 350 and overlay.a == b"" and len(overlay.b) == 12 * 450 * 2
     overlay.show(beat, beat, fs=500, r_index=175)
     assert overlay.a == overlay.b and "A" in overlay.label
+
+
+def test_no_beat_is_cut_off_and_no_lead_runs_into_another():
+    beats = np.zeros((12, 450))
+    beats[1, 200], beats[7, 200] = 1.2, -3.0  # II upwards, V2 downwards: the second row
+    assert beat_rows(beats) == [[15.0, 9.5], [45.0, 13.5], [15.0, 9.5]]
+    paper, signals = ECGPaper(), np.zeros((2, 12, 5000), np.float32)
+    signals[1, 9] = 4 * np.sin(np.arange(5000) / 50)  # V4
+    tall = []
+    for index in (0, 1):
+        paper.show(ECG(signals, 500), index)
+        tall.append(paper.height)
+        assert len(paper.baselines) == 4 and paper.height > paper.baselines[0] > paper.baselines[3] > 0
+    assert tall[1] > tall[0] + 20
 
 
 # the explorer
