@@ -1,21 +1,16 @@
 """The widgets' state, without a browser: what is asked, what is shown, what is said when something fails."""
 
-import base64
-import re
 import threading
 import time
 from types import SimpleNamespace
 
-import IPython.display
 import numpy as np
 import pandas as pd
 import pytest
 
 from discovery.delineate import delineate
-from discovery.hypotheses import read_frozen
 from discovery.measure import measure
 from discovery.widget_conditions import ConditionsPicker
-from discovery.widget_map import compared
 from discovery.widget_numbers import generator_code, numbers_table, statements_line
 from discovery.widget_paper import (
     SHOWN_S,
@@ -26,10 +21,8 @@ from discovery.widget_paper import (
     interval_bars,
     microvolts,
 )
-from discovery.widget_points import inside, legend, painted
-from discovery.widget_question import QuestionPicker
 from discovery.widget_worker import NewestWins, sentence
-from discovery.widgets import explorer, hypothesis_widget, map_widget
+from discovery.widgets import explorer
 from models.ecg import ECG, Conditions
 from models.synthetic import Simulator
 
@@ -60,36 +53,6 @@ def view():
     shown = explorer(Simulator(), measure, PATIENT, seed=3)
     assert shown.settle(SECONDS)
     return shown
-
-
-@pytest.fixture
-def tester(tmp_path):
-    """A hypothesis widget on a few hearts."""
-    widget = hypothesis_widget(Simulator(), measure, conditions=PATIENT, folder=tmp_path, seed=5)
-    assert widget.settle(SECONDS)
-    widget.question.hearts.value = 6
-    return widget
-
-
-@pytest.fixture(scope="module")
-def batch():
-    """Twenty hearts in sinus rhythm and with left bundle branch block."""
-    asked = [
-        PATIENT.replace(text=text) for text in ("sinus rhythm", "left bundle branch block") for _ in range(10)
-    ]
-    return Simulator().generate(asked, [*range(10), *range(10)])
-
-
-@pytest.fixture
-def browser_of(batch):
-    """Makes a map widget on the twenty hearts, blocks on the left and sinus rhythm on the right."""
-    table = measure(batch)
-    side = np.where(table["text"] == "sinus rhythm", 1.0, -1.0)
-    places = np.stack([side, np.linspace(0, 1, len(table))], axis=1)
-    drawn = SimpleNamespace(
-        coordinates=places, rows=table.index.to_numpy(), columns=("qrs_ms",), trustworthiness=0.9, seed=0
-    )
-    return lambda: map_widget(drawn, table, lambda rows: batch[list(rows)])
 
 
 # the worker
@@ -152,22 +115,6 @@ def test_a_preset_fills_the_text():
     picker.preset.value = "atrial fibrillation"
     assert picker.value.text == picker.text.value == "atrial fibrillation"
     assert picker.preset.value == ""
-
-
-def test_a_question_follows_its_controls():
-    picker = QuestionPicker(seed=9)
-    assert picker.value.values == ("female", "male") and picker.value.contrast and picker.value.seed == 9
-    picker.axis.value = "age"
-    assert picker.value.values == (80.0, 30.0) and picker.first.layout.display is None
-    picker.axis.value = "heart_rate"
-    assert picker.value.values == (100.0, 60.0)
-    picker.outcome.value = "t_v5_mv"
-    assert picker.unit.value == "mV" and picker.value.smallest == 0.1
-    picker.axis.value = "text"
-    assert picker.value.values == ("left bundle branch block", "sinus rhythm")
-    picker.kind.value = False
-    assert picker.value.axis == "age" and picker.value.values == (30.0, 42.5, 55.0, 67.5, 80.0)
-    assert picker.unit.value == "mV per years"
 
 
 # the paper
@@ -354,201 +301,9 @@ def test_a_generator_that_cannot_be_written_as_code_is_named():
     assert generator_code(Simulator()).endswith("generator = Simulator()")
 
 
-def test_the_notebook_keeps_a_picture_under_a_name_that_the_living_widget_hides(
-    view, browser_of, monkeypatch
-):
-    for widget in (view, browser_of()):
-        shown = []
-        monkeypatch.setattr(IPython.display, "display", lambda data, raw=False, to=shown: to.append(data))
-        widget._ipython_display_()
-        live, kept = shown
-        assert "application/vnd.jupyter.widget-view+json" in live
-        assert live["text/plain"].startswith(type(widget).__name__)
-        assert f'<div class="{widget.paper.kept}"><img alt=' in kept.data and widget.paper.kept
-        picture = re.search('base64,([^"]+)', kept.data).group(1)
-        assert base64.b64decode(picture).startswith(b"\x89PNG")
-
-
 def test_the_qtc_limit_depends_on_sex(view):
     row = view.shown.row.copy()
     row["qtcf_ms"], row["sex"] = 455.0, "male"
     assert "up to 450" in numbers_table(row) and "high" in numbers_table(row)
     row["sex"] = "female"
     assert "up to 460" in numbers_table(row)
-
-
-# the hypothesis widget
-
-
-def test_the_plan_is_shown_before_anything_runs(tester):
-    assert "2 cells &times; 6 hearts = 12 ECGs" in tester.plan.value and "about" in tester.plan.value
-    assert "exploratory" in tester.plan.value and tester.hypothesis.contrast == {"sex": ("female", "male")}
-    assert tester.hypothesis.given == ("age", "heart_rate", "text")
-    tester.held.unknown["age"].value = True
-    assert tester.hypothesis.given == ("heart_rate", "text")
-    assert not list(tester.folder.iterdir())
-
-
-def test_a_plan_that_cannot_be_is_refused_with_its_sentence(tester):
-    tester.question.smallest.value = 0.0
-    assert "smallest must be above 0 ms, got 0.0" in tester.plan.value and tester.run_button.disabled
-    tester.question.smallest.value = 5.0
-    assert not tester.run_button.disabled
-
-
-def test_a_run_gives_a_finding_with_interval_and_verdict(tester):
-    tester.run_button.click()
-    assert tester.settle(SECONDS)
-    finding = tester.finding
-    assert finding.n == 6 and finding.exploratory
-    assert finding.low < finding.estimate < finding.high and abs(finding.estimate - 13) < 4, (
-        "12 ms are planted"
-    )
-    for words in ("exploratory", finding.verdict, "n = 6 seeds", "interval", "not measured: 0% of female"):
-        assert words in tester.result.value
-    assert len(tester.pictures.children) == 2 and tester.progress.value == tester.progress.max == 24
-    assert tester.stop_button.disabled and not tester.run_button.disabled
-
-
-def test_freezing_comes_before_reading(tester):
-    tester.freeze_button.click()
-    path = next((tester.folder / "frozen").iterdir())
-    assert read_frozen(path) == tester.hypothesis and "kd-frozen" in tester.plan.value
-    tester.run()
-    assert tester.settle(SECONDS)
-    assert not tester.finding.exploratory and "kd-frozen" in tester.result.value
-
-
-def test_what_was_read_cannot_be_frozen(tester):
-    tester.run()
-    assert tester.settle(SECONDS)
-    with pytest.raises(
-        ValueError, match=r"before its ECGs are read, got .*-n6 there: choose another study number"
-    ):
-        tester.freeze()
-    tester.question.hearts.value = 8
-    tester.freeze_button.click()
-    assert "choose another study number" in tester.status.value
-    tester.question.seed.value = 6
-    tester.freeze()
-    tester.question.seed.value = 5
-    assert "kd-exploratory" in tester.plan.value, "frozen for other hearts, after these were read"
-
-
-def test_stop_acts_and_the_next_run_goes_on(tmp_path):
-    class Slow(Watched):
-        def generate(self, conditions, seeds):
-            time.sleep(0.02 * len(seeds))
-            return super().generate(conditions, seeds)
-
-    widget = hypothesis_widget(Slow(), measure, conditions=PATIENT, folder=tmp_path)
-    assert widget.settle(SECONDS)
-    widget.question.hearts.value = 24
-    widget.generator.asked.clear()
-    widget.run()
-    while not widget.progress.value:
-        time.sleep(0.01)
-    began = time.perf_counter()
-    widget.stop()
-    assert widget.settle(SECONDS) and time.perf_counter() - began < 3
-    made = len(widget.generator.asked)
-    assert 0 < made < 48 and widget.finding is None
-    assert f"Stopped after {made} of 48 ECGs" in widget.status.value
-    widget.run()
-    assert widget.settle(SECONDS)
-    assert len(widget.generator.asked) == 48 and widget.finding.n == 24
-
-
-def test_a_run_that_fails_says_so_and_gives_the_buttons_back(tmp_path):
-    widget = hypothesis_widget(Watched(), measure, conditions=PATIENT, folder=tmp_path)
-    assert widget.settle(SECONDS)
-    widget.generator.error = RuntimeError("no memory")
-    widget.run()
-    assert widget.settle(SECONDS)
-    assert 'role="alert"' in widget.status.value and "no memory" in widget.status.value
-    assert not widget.run_button.disabled and widget.stop_button.disabled
-
-
-@pytest.mark.parametrize("trend", [False, True])
-def test_the_copied_code_gives_the_same_finding(tester, trend):
-    tester.question.kind.value = not trend
-    tester.freeze()
-    tester.run()
-    assert tester.settle(SECONDS)
-    made = {}
-    exec(tester.code.code, made)
-    assert made["finding"].to_dict() == tester.finding.to_dict()
-    assert not made["finding"].exploratory
-
-
-# the map widget
-
-
-def test_points_inside_a_polygon_are_found():
-    points = np.array([[0.5, 0.5], [1.5, 0.5], [0.5, -0.1], [0.9, 0.9]])
-    assert inside(points, [[0, 0], [1, 0], [1, 1], [0, 1]]).tolist() == [True, False, False, True]
-    assert not inside(points, []).any() and not inside(points, [[0, 0], [1, 1]]).any()
-    bent = [[0, 0], [2, 0], [2, 1], [1, 0.2], [0, 1]]
-    assert inside(np.array([[1.0, 0.5], [1.9, 0.5]]), bent).tolist() == [False, True]
-
-
-def test_numbers_are_graded_words_have_colours_of_their_own():
-    paint = painted(pd.Series([*np.linspace(0, 100, 50), np.nan]))
-    assert paint.graded and paint.missing == 1 and paint.rgb.shape == (51, 3)
-    assert paint.codes[0] == 0 and paint.codes[49] == 23 and "not known (1)" in legend(paint, "age")
-    paint = painted(pd.Series(["b", "a", "b", None]))
-    assert paint.words == ("b", "a") and paint.codes.tolist() == [0, 1, 0, 3]
-    many = painted(pd.Series([f"text {k}" for k in range(20)]))
-    assert many.words[-1] == "others" and len(many.palette) <= 12
-    assert "&lt;b&gt;" in legend(painted(pd.Series(["<b>"])), "text")
-
-
-def test_a_lasso_selects_draws_and_compares(browser_of, batch):
-    widget = browser_of()
-    widget.canvas.lasso = [[-2, -1], [0, -1], [0, 2], [-2, 2]]
-    assert widget.settle(SECONDS)
-    assert widget.selected.tolist() == list(range(10, 20))
-    assert np.frombuffer(widget.canvas.chosen, np.uint8).sum() == 10
-    assert (
-        "exploratory" in widget.summary.value and "10 selected</b> against 10 others" in widget.summary.value
-    )
-    assert "100% left bundle branch block" in widget.summary.value
-    assert np.array_equal(widget.ecg.signals[0], batch.signals[10]) and "1 of 10" in widget.paper.caption
-    widget.which.value = 3
-    assert "3 of 10" in widget.paper.caption
-    widget.clear.click()
-    assert widget.settle(SECONDS)
-    assert len(widget.selected) == 0 and widget.canvas.chosen == b"" and "Nothing" in widget.summary.value
-
-
-def test_without_webgl_the_map_is_our_canvas(browser_of):
-    widget = browser_of()
-    widget.probe.webgl = "no"
-    assert widget.place.children == (widget.canvas,)
-
-
-def test_with_webgl_the_map_is_jupyter_scatter_and_its_lasso_is_heard(browser_of):
-    widget = browser_of()
-    widget.probe.webgl = "yes"
-    scatter = widget.place.children[0]
-    assert type(scatter).__name__ == "JupyterScatter"
-    widget.color.value = "qrs_ms"
-    scatter.selection = np.array([0, 4], dtype="uint32")
-    assert widget.settle(SECONDS)
-    assert widget.selected.tolist() == [0, 4] and "2 selected" in widget.summary.value
-    widget.clear.click()
-    assert len(scatter.selection) == 0
-
-
-def test_ecgs_that_cannot_be_fetched_are_reported(browser_of):
-    widget = browser_of()
-    widget.ecg_of = lambda rows: 1 / 0
-    widget.select([1, 2])
-    assert widget.settle(SECONDS)
-    assert "ZeroDivisionError: division by zero" in widget.status.value
-
-
-def test_the_summary_gives_differences_with_intervals():
-    table = pd.DataFrame({"qrs_ms": [100.0, 102, 98, 150, 152, np.nan], "sex": ["male"] * 6})
-    words = compared(table, np.array([False, False, False, True, True, True]))
-    assert "+51 (" in words and "<td>2, 3</td>" in words and "100% male" in words
