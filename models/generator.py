@@ -59,7 +59,7 @@ class BundledGenerator:
         batch: int = 256,
     ) -> None:
         if steps < 1:
-            raise ValueError(f"steps must be at least 1, got {steps}: 8 is the default, 4 a quick look")
+            raise ValueError(f"steps must be at least 1, got {steps}: 4 is the default")
         self.checkpoint, self.device, self.steps = checkpoint, torch.device(device), steps
         self.batch = batch if self.device.type == "cuda" else 1
         self.name = checkpoint.facts["name"]

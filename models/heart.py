@@ -15,12 +15,14 @@ from models.beat import FRAME_MS, P_SPAN, Timing
 from models.ecg import INDEPENDENT_LEADS
 from models.encoding import RHYTHM_CODES, Encoding, penalties, ridge
 
+SINUS_CODES = ("SR", "SARRH", "SBRAD", "STACH")
 TIMING_NAMES = ("log_pr", "log_qrs", "log_qt", "log_r")
 SIZE_NAMES = ("log_p_size", "log_qrst_size")
 P_SHAPES, QRST_SHAPES = 16, 48
 QRST_SPAN = ~P_SPAN
 TIMING_LIMITS_MS = ((70.0, 460.0), (50.0, 240.0), (200.0, 700.0), (12.0, 140.0))
 SIZE_LIMITS_MV = (0.004, 1.5)
+FURTHEST = 4.0
 SHRINKAGE = 0.05
 STATEMENT_PENALTY = 1.5
 _TAPER = np.clip((-FRAME_MS[P_SPAN] - 4.0) / 24.0, 0.0, 1.0)
@@ -127,14 +129,18 @@ class HeartModel:
         ]
 
     def p_wave(self, statements: Mapping[str, float], chance: float) -> bool:
-        """Whether a heart with these statements has P waves; `chance` is uniform in 0..1."""
+        """Whether a heart with these statements has P waves; `chance` is uniform in 0..1.
+
+        A sinus rhythm has them by definition: the sinus records without any are misses of the measurement.
+        """
         named = [statements.get(code, 0) for code in RHYTHM_CODES]
         # atrial fibrillation outranks a sinus rhythm named beside it
         rank = [
             weight + (0.5 if code == "AFIB" and weight > 0 else 0)
             for code, weight in zip(RHYTHM_CODES, named, strict=True)
         ]
-        return bool(chance >= self.p_absent[int(np.argmax(rank))])
+        chosen = int(np.argmax(rank))
+        return RHYTHM_CODES[chosen] in SINUS_CODES or bool(chance >= self.p_absent[chosen])
 
 
 def fit_heart(
@@ -166,7 +172,11 @@ def fit_heart(
     mean = np.zeros((rows.shape[1], vectors.shape[1]))
     for column in range(vectors.shape[1]):
         known = ~np.isnan(vectors[:, column])
-        mean[:, column] = ridge(rows[known], vectors[known, column], penalty)
+        values = vectors[known, column]
+        for _ in range(2):  # once more without the misses of the measurement
+            mean[:, column] = ridge(rows[known], values, penalty)
+            values = without_misses(values, rows[known] @ mean[:, column])
+        vectors[known, column] = values
     vectors = fill(vectors, rows @ mean, np.random.default_rng(0))
     residual = vectors - rows @ mean
     covariance = residual.T @ residual / len(residual)
@@ -200,6 +210,14 @@ def heart_vectors(
     for rows, column in ((parts[0], 0), (parts[2], 0), (parts[3], slice(None))):
         rows[~p_present, column] = np.nan
     return np.concatenate(parts, axis=1)
+
+
+def without_misses(values: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Values no further than `FURTHEST` robust standard deviations from what is expected."""
+    residual = values - expected
+    middle = np.median(residual)
+    reach = FURTHEST * 1.4826 * np.median(np.abs(residual - middle)) + 1e-9
+    return expected + np.clip(residual, middle - reach, middle + reach)
 
 
 def fill(vectors: np.ndarray, expected: np.ndarray, draw: np.random.Generator) -> np.ndarray:

@@ -28,7 +28,7 @@ FACTS = {
     "extra_data": "PhysioNet/CinC Challenge 2011 set-a (ODC-By 1.0), waveform only",
     "licence": "CC BY 4.0",
 }
-LARGEST_WHITE = 6.0
+LARGEST_WHITE = 4.0
 HEART_JITTER = 0.1
 """Noise on the training hearts, in standard deviations: a heart's neighbourhood is learnt, not the heart."""
 CHECK_EVERY = 100
@@ -166,7 +166,7 @@ def train_strip(
             _step(optimiser, net, value)
             _follow(average, net, min(0.998, (step + 1) / (step + 10)))
             step, recent = step + 1, [*recent[-49:], value.item()]
-        if time.monotonic() - saved > schedule.save_every or step == schedule.strip_steps:
+        if time.monotonic() - saved > schedule.save_every or step >= schedule.strip_steps:
             losses = {"validation_loss": batches.held_out(average.eval(), held_out)}
             if recent:
                 losses["training_loss"] = float(np.mean(recent))
