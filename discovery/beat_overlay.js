@@ -5,7 +5,7 @@ const GAIN = 10; // mm/mV
 const SPEED = 25; // mm/s
 const TOP = 1;
 const INK = { paper: "#fffdfb", fine: "#fae3df", bold: "#efb8b0", r: "#b9a6a2", word: "#40302e",
-  a: "#D55E00", b: "#0072B2" };
+  a: "#0072B2", b: "#D55E00", only: "#0072B2" };
 
 function beats(model, name) {
   const view = model.get(name);
@@ -77,8 +77,9 @@ function render({ model, el }) {
       pen.lineTo(r, above[row] + rows[row][0]);
       pen.stroke();
       const own = (all) => all.subarray(lead * samples, (lead + 1) * samples);
-      if (a.length) trace(pen, own(a), fs, x, y, INK.a, [1.2, 0.7], 0.55);
-      if (b.length) trace(pen, own(b), fs, x, y, INK.b, [], 0.32);
+      if (a.length) trace(pen, own(a), fs, x, y, INK.a, [], 0.32);
+      if (b.length && a.length) trace(pen, own(b), fs, x, y, INK.b, [1.2, 0.7], 0.5);
+      else if (b.length) trace(pen, own(b), fs, x, y, INK.only, [], 0.32);
       pen.restore();
       pen.font = "700 3px system-ui, sans-serif";
       pen.fillStyle = INK.word;

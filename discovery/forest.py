@@ -55,9 +55,10 @@ def plot_effects(findings: Iterable[Any]) -> Picture:
     for part in parts:
         top -= part.height
         part.draw(figure, top)
+    count = f"{len(findings)} {'hypothesis' if len(findings) == 1 else 'hypotheses'}"
     figure.caption = (
-        f"{len(findings)} hypotheses: estimate with 95 % interval; shaded, the effects declared too small to "
-        "matter. n counts seeds where arms are paired by seed."
+        f"{count}: estimate with 95 % interval; shaded, the effects declared too small to matter. "
+        "n counts seeds where arms are paired by seed."
     )
     if any(getattr(item, "published", None) for item in findings):
         figure.caption += " Open diamonds: published effects in people, with their range where one is given."

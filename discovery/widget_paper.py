@@ -98,7 +98,7 @@ class ECGPaper(anywidget.AnyWidget):
 
 
 class BeatOverlay(anywidget.AnyWidget):
-    """Median beats of twelve leads: B as a blue line over A, orange and dashed, aligned at R."""
+    """Median beats of twelve leads: A blue and solid, B over it orange and dashed, aligned at R."""
 
     _esm = HERE / "beat_overlay.js"
     _css = HERE / "widget_card.css"
@@ -130,7 +130,7 @@ class BeatOverlay(anywidget.AnyWidget):
             self.rows = beat_rows(b if a is None else np.concatenate([a, b], axis=1))
             alone = "Median beat of twelve leads"
             self.label = (
-                alone if a is None else "Median beats of A, orange and dashed, and B, blue, aligned at R"
+                alone if a is None else "Median beats of A, blue, and B, orange and dashed, aligned at R"
             )
             self.seq += 1
 

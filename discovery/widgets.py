@@ -152,11 +152,11 @@ class Explorer(ipywidgets.VBox):
         self.overlay.show(b.beat, a.beat if a else None, fs=BEAT_FS, r_index=b.r_index)
         words = [escaped(conditions_in_words(one.request[0], text=True)) for one in (a, b) if one]
         if a:
-            first, second = f"A - - - {words[0]}", f"B &mdash; {words[1]}"
+            first, second = f"A &mdash; {words[0]}", f"B - - - {words[1]}"
             self.legend.value = f'<span class="kd-a">{first}</span><br><span class="kd-b">{second}</span>'
         else:
             hint = '<span class="kd-faint">pin an ECG to compare others with it</span>'
-            self.legend.value = f'<span class="kd-b">Median beat</span>&ensp;{hint}'
+            self.legend.value = f'<span class="kd-a">Median beat</span>&ensp;{hint}'
         self.code.code = explorer_code(self.generator, b.request, a.request if a else None)
 
     def _failed(self, error: Exception) -> None:

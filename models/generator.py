@@ -55,7 +55,7 @@ class BundledGenerator:
         checkpoint: Checkpoint,
         digest: str,
         device: torch.device | str,
-        steps: int = 8,
+        steps: int = 4,
         batch: int = 256,
     ) -> None:
         if steps < 1:
@@ -208,7 +208,7 @@ class BundledGenerator:
 
 
 def load_generator(
-    which: str | Path = "ptbxl", device: str | None = None, steps: int = 8
+    which: str | Path = "ptbxl", device: str | None = None, steps: int = 4
 ) -> BundledGenerator:
     """A generator from a bundled checkpoint's name or from a checkpoint file.
 
