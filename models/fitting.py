@@ -10,7 +10,7 @@ from scipy.optimize import nnls
 from scipy.signal import resample_poly
 
 from models.codec import HOP, to_tokens
-from models.ectopy import EctopyModel, carries_ectopy, ectopic_beats, fit_ectopy
+from models.ectopy import FEWEST_BEATS, EctopyModel, carries_ectopy, ectopic_beats, fit_ectopy
 from models.encoding import Encoding, with_rhythm
 from models.heart import HeartModel, fill, fit_heart, heart_vectors
 from models.population import Population, fit_population
@@ -92,7 +92,7 @@ def fit_linear(material: Material) -> tuple[Linear, Hearts]:
         fit_rhythm([beats for beats, _ in inside], [kept for _, kept in inside], age, said),
         heart,
         _fit_scale(material.select(material.table["fold"].to_numpy() != VALIDATION_FOLD)),
-        fit_ectopy(ectopic),
+        fit_ectopy(ectopic if len(ectopic) >= FEWEST_BEATS else list(some.beats)),  # else early, not other
         facts,
     )
     return linear, Hearts(heart.whiten(vectors, rows), rows, train, labelled.statements)

@@ -12,7 +12,7 @@ from models.checkpoints import Checkpoint, load_checkpoint
 from models.codec import tokens_of
 from models.ecg import ECG, LEADS, Conditions, check_request, twelve_leads
 from models.encoding import with_rhythm
-from models.rhythm import VENTRICULAR, Rhythm
+from models.rhythm import DOMINANT, VENTRICULAR, Rhythm
 from models.statements import Understanding, recognise
 from models.strip import FS, TOKEN, render, track
 
@@ -195,7 +195,9 @@ class BundledGenerator:
     ) -> np.ndarray:
         """What the strips add to their beats, mV, (batch, 8, sample)."""
         net, scale, samples = self.checkpoint.strip_net, self.checkpoint.scale, beats.shape[2]
-        tracks = np.stack([track(rhythm.beats_s, rhythm.kinds, samples) for rhythm in rhythms])
+        # ventricular beats carry their own shape and were masked in training: the network is not told of them
+        kinds = [np.where(rhythm.kinds == VENTRICULAR, DOMINANT, rhythm.kinds) for rhythm in rhythms]
+        tracks = np.stack([track(r.beats_s, kind, samples) for r, kind in zip(rhythms, kinds, strict=True)])
         about, said = self._tensor(scale.context(beats, noise_mv, tracks)), self._tensor(rows)
         shape = (tokens_of(samples), TOKEN)
         start = np.stack([np.random.default_rng((r.seed, STRIP)).standard_normal(shape) for r in requests])

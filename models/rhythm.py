@@ -9,6 +9,9 @@ KINDS = ("sinus", "arrhythmia", "fibrillation", "fixed")
 """How RR intervals vary; `fixed` stands for paced and other regular rhythms."""
 MARGIN_S = 2.0
 SHORTEST_RR = 0.55
+FEWEST_RUNS = 5
+ECTOPY_ELSEWHERE = (0.15, 0.65, 0.1)
+"""Share, coupling and its spread where no record shows premature beats: chosen by us, not learnt."""
 DOMINANT, VENTRICULAR, ATRIAL = 0, 1, 2
 """Kinds of beat: the rhythm's own, premature ventricular, premature atrial."""
 PREMATURE_CODES = {"PVC": VENTRICULAR, "BIGU": VENTRICULAR, "TRIGU": VENTRICULAR, "PAC": ATRIAL}
@@ -119,8 +122,11 @@ def fit_rhythm(
     kinds = np.array([KINDS.index(rhythm_kind(said)) for said in statements])
     series = [_clean_intervals(b, k, KINDS[kind]) for b, k, kind in zip(beats, kept, kinds, strict=True)]
     log_cv, coefficients = np.zeros((4, 4)), np.zeros((4, 2))
-    for kind in range(len(KINDS)):
+    for kind in range(len(KINDS)):  # a kind with too few records varies as sinus rhythm, the first, does
         rows = [i for i in np.flatnonzero(kinds == kind) if len(series[i]) >= 6]
+        if len(rows) < FEWEST_RUNS:
+            log_cv[kind], coefficients[kind] = log_cv[0], coefficients[0]
+            continue
         runs = [np.log(series[i] / series[i].mean()) for i in rows]
         spread = np.log(np.maximum([run.std(ddof=1) for run in runs], 0.004))
         design = np.column_stack(
@@ -166,7 +172,7 @@ def _fit_ectopy(beats: Sequence[np.ndarray], kept: Sequence[np.ndarray], stateme
         if early.any():
             shares.append(early.mean())
             couplings.extend(relative[early])
-    return np.array([np.mean(shares), np.mean(couplings), np.std(couplings)])
+    return np.array([np.mean(shares), np.mean(couplings), np.std(couplings)] if shares else ECTOPY_ELSEWHERE)
 
 
 def _autoregression(coefficients: np.ndarray, noise: np.ndarray) -> np.ndarray:

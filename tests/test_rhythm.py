@@ -57,6 +57,13 @@ def test_fibrillation_outranks_sinus_rhythm():
     assert rhythm_kind({"AFIB": 0.1}) == "sinus"
 
 
+def test_kinds_without_records_vary_as_sinus_rhythm_does():
+    draws = [_inside(MODEL.draw(70, 60, {"SR": 1}, 10.0, np.random.default_rng(seed))) for seed in range(40)]
+    fitted = fit_rhythm(draws, [np.ones(len(b), bool) for b in draws], np.full(40, 60.0), [{"SR": 1.0}] * 40)
+    assert np.array_equal(fitted.log_cv[2], fitted.log_cv[0])
+    assert np.isfinite(fitted.ectopy).all()
+
+
 def test_fit_finds_the_variation_that_was_planted():
     beats, kept, said = [], [], []
     for seed in range(150):
