@@ -7,6 +7,7 @@ import numpy as np
 
 AGE_CENTRE, AGE_SPREAD = 60.0, 20.0
 MAIN_EFFECTS = ("one", "age", "age2", "female", "female:age", "log_rr", "log_rr2", "log_rr:age")
+BEND_PENALTY = 20.0
 RHYTHM_CODES = (
     "SR",
     "SARRH",
@@ -91,7 +92,12 @@ def ridge(design: np.ndarray, target: np.ndarray, penalty: np.ndarray) -> np.nda
 
 
 def penalties(encoding: Encoding, statements: float, main: float = 0.5) -> np.ndarray:
-    """Ridge penalties: none on the constant, little on age, sex and rate, more on statements."""
-    return np.concatenate(
-        [[1e-6], np.full(len(MAIN_EFFECTS) - 1, main), np.full(len(encoding.codes), statements)]
-    )
+    """Ridge penalties: none on the constant, little on age, sex and rate, more on statements.
+
+    The bend in log RR is held nearly straight: few records are fast enough to tell it, and it would rule far beyond
+    them.
+    """
+    weights = np.full(len(MAIN_EFFECTS), main)
+    weights[MAIN_EFFECTS.index("one")] = 1e-6
+    weights[MAIN_EFFECTS.index("log_rr2")] = BEND_PENALTY
+    return np.concatenate([weights, np.full(len(encoding.codes), statements)])
