@@ -27,11 +27,15 @@ def main() -> None:
         table = measure_sweep(run_sweep(design, generator, folder), measure)
     figures = plot_ecg(ecg, boundaries=measure(ecg)), plot_trend(table, "qtcf_ms", "age", "sex")
     images = [Image.open(io.BytesIO(figure._repr_png_())).convert("RGB") for figure in figures]
-    images = [image.resize((WIDTH, round(image.height * WIDTH / image.width))) for image in images]
+    wide = (WIDTH, round(0.62 * WIDTH))
+    images = [
+        image.resize((width, round(image.height * width / image.width)))
+        for image, width in zip(images, wide, strict=True)
+    ]
     page = Image.new("RGB", (WIDTH, sum(image.height for image in images)), "white")
     top = 0
     for image in images:
-        page.paste(image, (0, top))
+        page.paste(image, ((WIDTH - image.width) // 2, top))
         top += image.height
     OUT.parent.mkdir(exist_ok=True)
     page.save(OUT, optimize=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.spatial import cKDTree
 from scipy.stats import wasserstein_distance
 from tqdm.auto import tqdm
 
@@ -45,6 +46,7 @@ COMPARED = (
     "pr_ms qrs_ms qt_ms qtcf_ms p_ms tpte_ms qrs_axis_deg t_axis_deg sokolow_lyon_mv cornell_mv st_v2_mv t_v2_mv "
     "t_v5_mv rr_cv template_r"
 ).split()
+RHYTHM_COLUMNS = ("rr_ms", "rr_sd_ms", "rmssd_ms")
 HEDGES = ((0.9, ""), (0.65, "probable "), (0.4, "possible "), (0.0, "cannot rule out "))
 CARD_MARK = "## Measured"
 
@@ -157,7 +159,30 @@ def likeness_table(generator: Generator, recorded: pd.DataFrame) -> str:
     ]
     shown = " / ".join(f"{1000 * slope:.0f}" for slope in slopes)
     rows.append(f"\nSlope of QT on RR, ms/s, generated / fold 9 / folds 1-8: {shown}.")
+    rows.append(f"\n{copy_line(table, fold_9, training)}")
     return "\n".join(rows)
+
+
+def copy_line(table: pd.DataFrame, fold_9: pd.DataFrame, training: pd.DataFrame) -> str:
+    """Whether generated ECGs lie suspiciously near to single training records, in measured amplitudes and intervals.
+
+    Source of the ratio test: Yoon et al. 2023, a copy is nearer than a third of the distance to the second nearest.
+    """
+    columns = [name for name in training if name.endswith(("_mv", "_ms")) and name not in RHYTHM_COLUMNS]
+    columns = [name for name in columns if training[name].notna().mean() > 0.99]
+    middle, low, high = (training[columns].quantile(share) for share in (0.5, 0.25, 0.75))
+    spaces = [
+        ((part[columns] - middle) / (high - low)).dropna().to_numpy() for part in (training, table, fold_9)
+    ]
+    tree = cKDTree(spaces[0])
+    ours, theirs = (tree.query(space, k=2)[0] for space in spaces[1:])
+    copies = int((ours[:, 0] < ours[:, 1] / 3).sum())
+    relative = np.median(ours[:, 0]) / np.median(theirs[:, 0])
+    return (
+        f"Copies (nearest training record nearer than a third of the second nearest, {len(columns)} measured "
+        f"quantities): {copies} of {len(ours)}; median distance to the nearest training record over that of "
+        f"fold 9: {relative:.2f}."
+    )
 
 
 def speed_line(generator: Generator) -> str:
