@@ -44,6 +44,8 @@ def generate(given: argparse.Namespace) -> int:
     generator = bring(given.generator)
     if asked.text and hasattr(generator, "understand"):
         print(generator.understand(asked.text))
+    for sentence in generator.cautions(asked) if hasattr(generator, "cautions") else ():
+        print(sentence)
     ecg = generator.generate([asked] * given.n, list(range(given.seed, given.seed + given.n)))
     measured = measure(ecg) if pictured and not given.plain else None
     for path in save_ecg(ecg, given.out, measured=measured, layout=given.layout):

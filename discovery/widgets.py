@@ -135,7 +135,11 @@ class Explorer(ipywidgets.VBox):
         self.shown = Shown(ecg, row, found.median_beat[0], found.r_index, r_peaks)
         self.paper.mark(row, r_peaks)
         self._tell()
-        self.status.value = '<span class="kd-faint" role="status">ready</span>'
+        cautions = getattr(self.generator, "cautions", lambda _: ())(conditions)
+        ready = escaped("; ".join(cautions)) or "ready"
+        self.status.value = (
+            f'<span class="{"kd-warn" if cautions else "kd-faint"}" role="status">{ready}</span>'
+        )
 
     def _pin(self, shown: Shown | None) -> None:
         """Compare with this ECG from now on, or with none."""

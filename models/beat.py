@@ -5,7 +5,7 @@ can thus be learnt, sampled and changed one without the other.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,8 @@ FRAME_PR, FRAME_QRS, FRAME_QT = 160.0, 100.0, 400.0
 P_SPAN = FRAME_MS < -4.0
 """Samples of the frame that belong to the P wave and the segments around it; the others are QRS, ST and T."""
 CROSSFADE_S = 0.06
+SHORTEST_ST = 60.0
+"""Least distance from the end of QRS to the end of T, ms."""
 SEARCH_MS = np.arange(-16.0, 17.0, 2.0)
 
 
@@ -51,6 +53,12 @@ class Timing:
             frame_ms, (-FRAME_PR, 0.0, FRAME_QRS, FRAME_QT), (-self.pr, 0.0, self.qrs, self.qt)
         )
         return inside + np.minimum(frame_ms + FRAME_PR, 0.0) + np.maximum(frame_ms - FRAME_QT, 0.0)
+
+    def within(self, rr_ms: float) -> "Timing":
+        """The same timing where PR and QT fit into the RR interval; else both shortened alike until they do."""
+        share = min(1.0, rr_ms / (self.pr + self.qt))
+        qt = max(share * self.qt, self.qrs + SHORTEST_ST)
+        return replace(self, pr=share * self.pr, qt=qt)
 
     def borders(self, beats_s: np.ndarray) -> np.ndarray:
         """Instants (s) midway from T offset to the next P onset, where one beat hands over to the next."""

@@ -18,6 +18,7 @@ from models.strip import FS, TOKEN, render, track
 
 WEIGHTS = Path(__file__).parent / "weights"
 SECONDS = 10.0
+MARGIN_S = 1.0
 POPULATION, RHYTHM, HEART, STRIP, P_WAVE, ECTOPY = range(6)
 """Independent streams of one ECG's seed: one part of the ECG changes without stirring the others."""
 
@@ -78,6 +79,20 @@ class BundledGenerator:
     def understand(self, text: str | None) -> Understanding:
         """What the generator understands of a report, and what it has never seen."""
         return recognise(text or "", self.vocabulary, seen=self.facts["seen"])
+
+    def cautions(self, asked: Conditions) -> tuple[str, ...]:
+        """What of this lies beyond the training records, from their first to their last percentile, in sentences."""
+        sentences = []
+        for name, value, unit, limits in (
+            ("age", asked.age, "years", self.facts["ages"]),
+            ("heart rate", asked.heart_rate, "bpm", self.facts["rates"]),
+        ):
+            if value is not None and not limits[0] <= value <= limits[1]:
+                reach = f"{limits[0]:.0f} to {limits[1]:.0f} {unit}"
+                sentences.append(
+                    f"{name} {value:g} {unit} lies beyond the training records ({reach}): extrapolated"
+                )
+        return tuple(sentences)
 
     def generate(self, conditions: Sequence[Conditions], seeds: Sequence[int]) -> ECG:
         """One ECG of 10 s per (conditions, seed), 250 Hz, shape (batch, 12, 2500) mV.
@@ -159,8 +174,13 @@ class BundledGenerator:
         others = [
             self._ectopic(rhythm, request.seed) for rhythm, request in zip(rhythms, requests, strict=True)
         ]
-        instants = [rhythm.beats_s for rhythm in rhythms]
-        beats = render([h.beat for h in hearts], [h.timing for h in hearts], instants, samples, others)
+        instants = [rhythm.beats_s + MARGIN_S for rhythm in rhythms]
+        timings = [
+            heart.timing.within(60_000 / r.heart_rate) for heart, r in zip(hearts, requests, strict=True)
+        ]
+        margin = int(MARGIN_S * FS)  # the high-pass filter settles outside the strip
+        beats = render([heart.beat for heart in hearts], timings, instants, samples + 2 * margin, others)
+        beats = beats[:, :, margin:-margin]
         noise = np.stack([heart.noise_mv for heart in hearts])
         residual = self._sample_residual(beats, noise, rhythms, rows, requests)
         return twelve_leads(beats + residual).astype(np.float32), latent

@@ -47,6 +47,15 @@ def test_longer_qt_moves_the_t_wave_only(beat, timing):
     assert (np.argmax(long[560:750]) - np.argmax(short[560:750])) / 500 * 1000 == pytest.approx(25, abs=5)
 
 
+def test_intervals_are_squeezed_only_where_the_heart_is_too_fast():
+    timing = Timing(pr=160.0, qrs=90.0, qt=400.0, r=40.0)
+    assert timing.within(1000.0) == timing
+    fast = timing.within(400.0)
+    assert fast.pr + fast.qt == pytest.approx(400.0) and fast.pr / fast.qt == pytest.approx(0.4)
+    assert fast.qrs == timing.qrs
+    assert timing.within(200.0).qt == pytest.approx(150.0)
+
+
 def test_extraction_undoes_rendering(beat, timing):
     beats = np.arange(-1.0, 12.0, 0.9)
     strip = render_strip(beat, timing, beats, 1000.0, 10_000)

@@ -104,6 +104,13 @@ def test_what_was_never_seen_is_said(generator):
     assert any("bicycle" in word for word in understanding.ignored)
 
 
+def test_what_lies_beyond_the_records_is_said(generator):
+    assert generator.cautions(PATIENT) == ()
+    age, rate = generator.cautions(PATIENT.replace(age=5, heart_rate=200))
+    assert "age 5 years lies beyond the training records" in age
+    assert "heart rate 200 bpm lies beyond" in rate
+
+
 def test_empty_request_gives_an_empty_batch(generator):
     assert generator.generate([], []).signals.shape == (0, 12, 2500)
 
