@@ -93,6 +93,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
     save_file(tensors, new, metadata={"config": json.dumps(config, sort_keys=True)})
+    new.chmod(0o644)  # safetensors writes files that only their owner may read
     new.replace(path)
     return path
 
