@@ -46,7 +46,7 @@ COMPARED = (
     "pr_ms qrs_ms qt_ms qtcf_ms p_ms tpte_ms qrs_axis_deg t_axis_deg sokolow_lyon_mv cornell_mv st_v2_mv t_v2_mv "
     "t_v5_mv rr_cv template_r"
 ).split()
-RHYTHM_COLUMNS = ("rr_ms", "rr_sd_ms", "rmssd_ms")
+NO_SHAPES = ("rr_ms", "rr_sd_ms", "rmssd_ms", "einthoven_mv")
 HEDGES = ((0.9, ""), (0.65, "probable "), (0.4, "possible "), (0.0, "cannot rule out "))
 CARD_MARK = "## Measured"
 
@@ -168,7 +168,7 @@ def copy_line(table: pd.DataFrame, fold_9: pd.DataFrame, training: pd.DataFrame)
 
     Source of the ratio test: Yoon et al. 2023, a copy is nearer than a third of the distance to the second nearest.
     """
-    columns = [name for name in training if name.endswith(("_mv", "_ms")) and name not in RHYTHM_COLUMNS]
+    columns = [name for name in training if name.endswith(("_mv", "_ms")) and name not in NO_SHAPES]
     columns = [name for name in columns if training[name].notna().mean() > 0.99]
     middle, low, high = (training[columns].quantile(share) for share in (0.5, 0.25, 0.75))
     spaces = [

@@ -133,7 +133,10 @@ def fit_rhythm(
             [np.ones(len(rows)), (age[rows] - 60) / 20, [np.log(series[i].mean()) for i in rows]]
         )
         weights = np.linalg.solve(design.T @ design + np.diag([1e-6, 5.0, 5.0]), design.T @ spread)
-        log_cv[kind] = [*weights, (spread - design @ weights).std()]
+        # a short strip's own spread is uncertain by 1 / (2 (n - 1)) in the square of its logarithm: not varied twice
+        chance = np.mean([0.5 / (len(run) - 1) for run in runs])
+        between = max((spread - design @ weights).var() - chance, 0.01)
+        log_cv[kind] = [*weights, np.sqrt(between)]
         coefficients[kind] = _yule_walker(runs)
     return RhythmModel(log_cv, coefficients, _fit_ectopy(beats, kept, statements))
 
