@@ -1,10 +1,12 @@
 import numpy as np
+import pandas as pd
 import pytest
 from known_beats import eight_leads, known_ecg
 
 from discovery.measure import measure
 from discovery.quantities import ASKED, MEASURED
 from models.ecg import ECG, LEADS, Conditions
+from models.synthetic import Simulator
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +137,24 @@ def test_a_bad_signal_is_a_row_of_nan_with_its_reason():
 def test_what_is_no_ecg_is_refused():
     with pytest.raises(ValueError, match="fs must be between 100 and 1000 Hz, got 5000"):
         measure(ECG(np.zeros((1, 12, 5000)), 5000.0))
+
+
+def test_one_and_two_processes_give_the_same_table():
+    parts = [known_ecg(40, rate=rate, noise_mv=0.03, fs=100.0).signals for rate in (50, 75, 100, 125)]
+    ecg = ECG(np.concatenate(parts), 100.0, seeds=range(160))
+    pd.testing.assert_frame_equal(measure(ecg, draws=2), measure(ecg, draws=2, workers=2), check_exact=True)
+
+
+def test_no_process_is_refused():
+    with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
+        measure(known_ecg(), workers=0)
+
+
+def test_intervals_that_a_simulator_holds_fixed_are_found():
+    """HR 60; the truth is the simulator's, the offsets those of cardiologists: a few ms of bias."""
+    for truth in ({"pr_ms": 120, "qrs_ms": 80, "qt_ms": 360}, {"pr_ms": 240, "qrs_ms": 130, "qt_ms": 480}):
+        simulator = Simulator({name: {"fixed": value} for name, value in truth.items()})
+        table = measure(simulator.generate([Conditions(50, "female", 60, "sinus rhythm")] * 4, range(4)))
+        for name, value in truth.items():
+            assert set(table[f"known_{name}"]) == {value}
+            assert table[name].to_numpy() == pytest.approx(value, abs=14), name
