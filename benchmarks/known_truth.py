@@ -87,15 +87,19 @@ def print_simulator(hearts: int = 12, folder: Path = Path("runs")) -> None:
 
 
 def _fitting(truth: dict[str, float]) -> dict[str, float]:
-    """QT shortened where the rate leaves no room for it."""
-    room = 60_000 / truth["heart_rate"] - truth["pr_ms"]
-    return truth | {"qt_ms": min(truth["qt_ms"], max(room - 10, 220.0))}
+    """PR and then QT shortened where the rate leaves no room for them."""
+    rr = 60_000 / truth["heart_rate"]
+    pr = min(truth["pr_ms"], max(0.3 * rr, 100.0))
+    return truth | {"pr_ms": pr, "qt_ms": min(truth["qt_ms"], rr - pr - 10)}
 
 
 def _yielding(across: str, up: str) -> Callable[[dict[str, float]], dict[str, float]]:
     """A truth with QT or PR, where it is not on an axis, as short as the rate demands."""
 
     def made(truth: dict[str, float]) -> dict[str, float]:
+        if "pr_ms" in (across, up):
+            room = 60_000 / truth["heart_rate"] - truth["pr_ms"]
+            return truth | {"qt_ms": min(truth["qt_ms"], max(room - 10, 260.0))}
         if "qt_ms" not in (across, up):
             return _fitting(truth)
         room = 60_000 / truth["heart_rate"] - truth["qt_ms"]

@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 
+from discovery.quantities import QUANTITIES
 from discovery.style import FAINT, INK, Picture, axes_mm, axis_title, level_in_words, levels_of, write_caption
 
 COLOURS = "RdBu_r"
 CELL_MM = (15.0, 9.0)
+UNITS = {"ms": "ms", "mv": "mV", "uv": "\u00b5V", "bpm": "bpm"}
 
 
 def plot_error_map(table: pd.DataFrame, error: str, across: str, up: str, limit: float = 20.0) -> Picture:
@@ -51,11 +53,11 @@ def plot_error_map(table: pd.DataFrame, error: str, across: str, up: str, limit:
         axes.text(x + 0.5, y + 0.5, words, ha="center", va="center", fontsize=7, color=ink, linespacing=0.95)
     axes.set_xticks(np.arange(len(columns)) + 0.5, [level_in_words(level) for level in columns])
     axes.set_yticks(np.arange(len(rows)) + 0.5, [level_in_words(level) for level in rows])
-    axes.set(xlabel=axis_title(across), ylabel=axis_title(up))
+    axes.set(xlabel=_named(across), ylabel=_named(up))
     axes.tick_params(colors=INK, labelsize=8.5, length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.set_title(axis_title(error), fontsize=9.5, color=INK, loc="left")
+    axes.set_title(_named(error), fontsize=9.5, color=INK, loc="left")
     axes.xaxis.label.set_color(FAINT)
     axes.yaxis.label.set_color(FAINT)
     figure.caption = (
@@ -64,3 +66,15 @@ def plot_error_map(table: pd.DataFrame, error: str, across: str, up: str, limit:
     )
     write_caption(figure)
     return figure
+
+
+def _named(column: str) -> str:
+    """The title of a column, also of ``known_qt_ms``, ``qt_error_ms`` and of conditions like ``noise_uv``."""
+    plain = column.removeprefix("known_").replace("_error_", "_")
+    words, _, ending = plain.rpartition("_")
+    if plain in QUANTITIES:
+        title = axis_title(plain)
+    else:
+        title = f"{words.capitalize()} ({UNITS[ending]})" if ending in UNITS else axis_title(plain)
+    before = "Error of " if "_error_" in column else "Known " if column.startswith("known_") else ""
+    return before + title

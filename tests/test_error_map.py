@@ -16,6 +16,8 @@ def test_each_cell_tells_its_median_and_the_share_answered(table):
     assert [item.get_text() for item in figure.axes[0].texts] == ["+5", "-18\n50%", "none"]
     assert [item.get_text() for item in figure.axes[0].get_xticklabels()] == ["0", "80"]
     assert figure.axes[0].get_ylabel() == "QT interval (ms)"
+    assert figure.axes[0].get_xlabel() == "Noise (µV)"
+    assert figure.axes[0].get_title(loc="left") == "Error of QT interval (ms)"
     assert "colours end at 20" in figure.caption
 
 

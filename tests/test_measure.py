@@ -151,10 +151,23 @@ def test_no_process_is_refused():
 
 
 def test_intervals_that_a_simulator_holds_fixed_are_found():
-    """HR 60; the truth is the simulator's, the offsets those of cardiologists: a few ms of bias."""
+    """At 60 bpm; the truth is the simulator's, the offsets those of cardiologists: a few ms of bias."""
     for truth in ({"pr_ms": 120, "qrs_ms": 80, "qt_ms": 360}, {"pr_ms": 240, "qrs_ms": 130, "qt_ms": 480}):
         simulator = Simulator({name: {"fixed": value} for name, value in truth.items()})
         table = measure(simulator.generate([Conditions(50, "female", 60, "sinus rhythm")] * 4, range(4)))
         for name, value in truth.items():
             assert set(table[f"known_{name}"]) == {value}
             assert table[name].to_numpy() == pytest.approx(value, abs=14), name
+
+
+def test_the_end_of_a_long_qt_at_a_slow_rate_is_no_beat():
+    simulator = Simulator({"qt_ms": {"fixed": 560}, "pr_ms": {"fixed": 160}, "qrs_ms": {"fixed": 94}})
+    table = measure(simulator.generate([Conditions(50, "female", 40, "sinus rhythm")] * 6, range(6)))
+    assert table["rate_bpm"].to_numpy() == pytest.approx(40, abs=1)
+    assert table["qt_ms"].to_numpy() == pytest.approx(560, abs=14)
+
+
+def test_a_t_wave_that_rises_out_of_qrs_does_not_widen_it():
+    simulator = Simulator({"qt_ms": {"fixed": 280}, "pr_ms": {"fixed": 160}, "qrs_ms": {"fixed": 94}})
+    table = measure(simulator.generate([Conditions(50, "female", 70, "sinus rhythm")] * 24, range(24)))
+    assert table["qrs_ms"].to_numpy() == pytest.approx(94, abs=14)
