@@ -8,6 +8,7 @@ conformity.
 
 import argparse
 import ast
+import os
 import time
 import warnings
 from collections.abc import Callable
@@ -242,15 +243,16 @@ def print_many(slow: np.ndarray, count: int) -> None:
     measure(many[:256], workers=2)  # the processes start once
     tables = []
     for workers in (1, 2):
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         tables.append(measure(many, workers=workers))
-        wall = time.perf_counter() - start
+        wall, busy = time.perf_counter() - start, time.process_time() - busy
         print(f"  measure, {count:,} ECGs, {workers} processes: {wall:.1f} s, {count / wall:.0f}/s", end="")
-        print(f"; 10,000 in {1e4 / count * wall:.0f} s")
+        print(f"; 10,000 in {1e4 / count * wall:.0f} s (load {os.getloadavg()[0]:.1f})", end="")
+        print(f"; {count / busy:.0f}/s of its core's own time" if workers == 1 else "")
     some = many[: len(slow)]
-    start = time.perf_counter()
+    start = time.process_time()
     drawn = measure(some, draws=8)
-    print(f"  measure with 8 draws: {len(some) / (time.perf_counter() - start):.0f}/s on one core")
+    print(f"  measure with 8 draws: {len(some) / (time.process_time() - start):.0f}/s of one core's own time")
     same = tables[0].equals(tables[1]) and drawn.equals(measure(some, draws=8, workers=2))
     order = np.random.default_rng(1).permutation(len(some))
     shuffled = measure(some[order]).set_index(order).sort_index()

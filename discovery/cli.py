@@ -195,12 +195,17 @@ def measured_files(paths: Sequence[Path], progress: bool, peaks: bool = False, w
 
     if workers < 1:
         raise ValueError(f"--workers must be at least 1, got {workers}")
-    jobs = (joblib.delayed(measured_batch)(names, ecg, peaks) for names, ecg in in_batches(read_files(paths)))
+    unreadable: dict[str, str] = {}
+    batches = in_batches(read_files(paths, unreadable))
+    jobs = (joblib.delayed(measured_batch)(names, ecg, peaks) for names, ecg in batches)
     rows = []
     with tqdm(desc="measure", unit=" ECG", disable=not progress) as bar:
         for part in joblib.Parallel(workers, return_as="generator", max_nbytes=None)(jobs):
             rows.append(part)
             bar.update(len(part))
+    if unreadable:
+        names, why = unreadable.keys(), unreadable.values()
+        rows.append(pd.DataFrame({"record": names, "reasons": "refused", "refusal": why}))
     if not rows:
         raise ValueError(f"paths must hold ECGs, got none in {', '.join(map(str, paths))}")
     measured = [part for part in rows if "refusal" not in part]

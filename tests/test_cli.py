@@ -10,6 +10,7 @@ from known_beats import known_ecg
 
 from discovery.cli import main
 from discovery.cli_help import EXAMPLES
+from models.ecg import LEADS
 
 PLAN = """
 base: {heart_rate: 70, text: sinus rhythm}
@@ -153,6 +154,21 @@ def test_a_record_that_is_no_ecg_has_its_row_and_its_sentence(tmp_path, capsys):
     assert f"1 refused, a first: {said}" in capsys.readouterr().err
     assert main(["measure", str(tmp_path / "a.csv"), "--out", str(out), "--quiet"]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_one_unreadable_file_does_not_end_the_folder(tmp_path, capsys):
+    strip = pd.DataFrame(known_ecg().signals[0].T, columns=list(LEADS)).assign(time_s=np.arange(5000) / 500)
+    for name in ("a", "b", "c"):
+        strip.to_csv(tmp_path / f"{name}.csv", index=False)
+    (tmp_path / "b.csv").write_text("time_s,I,II\n0,one,two\n0.002,one,two\n")
+    (tmp_path / "d.npz").write_bytes(b"nothing")
+    out = tmp_path / "out" / "t.csv"
+    assert main(["measure", str(tmp_path), "--out", str(out), "--quiet"]) == 0
+    table = pd.read_csv(out)
+    assert table["record"].tolist() == ["a", "c", "b", "d"]
+    assert table["reasons"].isna().tolist() == [True, True, False, False]
+    assert "b.csv must hold numbers in lead I, got 'one'" in table["refusal"][2]
+    assert "1 refused, b first" in capsys.readouterr().err
 
 
 def test_the_study_prints_its_findings_and_where_to_look(tmp_path, capsys):

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from discovery.error_map import plot_error_map
+from discovery.plots import plot_error_map
 
 
 @pytest.fixture
