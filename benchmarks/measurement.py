@@ -1,12 +1,14 @@
 """How well ECGs are measured, beside NeuroKit2's stock routes: `python benchmarks/measurement.py [DATA]`.
 
-DATA is the folder that holds `ludb` and `ptb-xl` (default ../shared/data). Offsets are fitted on one half of
+DATA is the folder that holds `ludb` and `ptb-xl` (default ../shared/data). `--full` measures 10,000 ECGs for
+the time they take, instead of 2,000; `--quick` leaves PTB-XL and the generator out. Offsets are fitted on one half of
 LUDB and judged on the other, and swapped. LUDB is not the CSE data base: these figures state no
 conformity.
 """
 
+import argparse
 import ast
-import sys
+import os
 import time
 import warnings
 from collections.abc import Callable
@@ -16,17 +18,25 @@ import neurokit2 as nk
 import numpy as np
 import pandas as pd
 import wfdb
+from known_truth import print_generated, print_simulator
 from ludb import FS, INTERVALS, KINDS, Ludb, middle, read_ludb
 from scipy import signal
 
 from discovery.delineate import OFFSETS_MS, POINTS, Delineation, delineate
+from discovery.measure import measure
+from models.ecg import ECG
 
 STOCK = {"p_on": "P_Onsets", "qrs_on": "R_Onsets", "qrs_off": "R_Offsets", "t_off": "T_Offsets"}
 
 
 def main() -> None:
     """Print every table."""
-    data = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("../shared/data")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, nargs="?", default=Path("../shared/data"))
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--quick", action="store_true")
+    given = parser.parse_args()
+    data = given.data
     ludb = read_ludb(data / "ludb")
     slow = signal.resample_poly(ludb.signals, 1, 5, axis=2).astype(np.float32)
     fast_found, slow_found = delineate(ludb.signals, FS), delineate(slow, 100.0)
@@ -40,8 +50,11 @@ def main() -> None:
     print_stretched(ludb, fast_found)
     print_offsets(ludb, fast_found)
     print_speed(ludb.signals, slow)
-    if (data / "ptb-xl").exists():
+    print_many(slow, 10_000 if given.full else 2_000)
+    print_simulator()
+    if (data / "ptb-xl").exists() and not given.quick:
         print_ptbxl(data / "ptb-xl")
+        print_generated(data / "ptb-xl")
 
 
 def intervals_of(points: dict[str, np.ndarray]) -> pd.DataFrame:
@@ -222,6 +235,29 @@ def _per_second(work: Callable, count: int, times: int = 1) -> float:
         work()
         best = min(best, time.process_time() - start)
     return count / best
+
+
+def print_many(slow: np.ndarray, count: int) -> None:
+    """Wall time of `measure` over many ECGs on one and two processes, and whether both give the same."""
+    many = ECG(np.resize(slow, (count, *slow.shape[1:])), 100.0)  # LUDB again and again
+    measure(many[:256], workers=2)  # the processes start once
+    tables = []
+    for workers in (1, 2):
+        start, busy = time.perf_counter(), time.process_time()
+        tables.append(measure(many, workers=workers))
+        wall, busy = time.perf_counter() - start, time.process_time() - busy
+        print(f"  measure, {count:,} ECGs, {workers} processes: {wall:.1f} s, {count / wall:.0f}/s", end="")
+        print(f"; 10,000 in {1e4 / count * wall:.0f} s (load {os.getloadavg()[0]:.1f})", end="")
+        print(f"; {count / busy:.0f}/s of its core's own time" if workers == 1 else "")
+    some = many[: len(slow)]
+    start = time.process_time()
+    drawn = measure(some, draws=8)
+    print(f"  measure with 8 draws: {len(some) / (time.process_time() - start):.0f}/s of one core's own time")
+    same = tables[0].equals(tables[1]) and drawn.equals(measure(some, draws=8, workers=2))
+    order = np.random.default_rng(1).permutation(len(some))
+    shuffled = measure(some[order]).set_index(order).sort_index()
+    print(f"  one and two processes the same to the bit: {same};", end=" ")
+    print(f"permuted: {shuffled.equals(tables[0][: len(some)])}")
 
 
 def print_ptbxl(folder: Path) -> None:

@@ -93,10 +93,17 @@ def _fold(angle: np.ndarray) -> np.ndarray:
 
 def _spatial_angle(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Angle in space between two mean vectors, degrees."""
-    one, two = (np.sum(area[:, None, EIGHT] * KORS, axis=2) for area in (first, second))
-    size = np.linalg.norm(one, axis=1) * np.linalg.norm(two, axis=1)
-    cosine = np.sum(one * two, axis=1) / np.where(size > 0, size, np.nan)
+    one, two = (_frank(area) for area in (first, second))
+    size = np.sqrt(sum(x * x for x in one)) * np.sqrt(sum(x * x for x in two))
+    cosine = sum(x * y for x, y in zip(one, two, strict=True)) / np.where(size > 0, size, np.nan)
     return np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+
+
+def _frank(area: np.ndarray) -> list[np.ndarray]:
+    """X, Y and Z of a vector; added lead by lead, so that a row does not depend on its batch to the last bit."""
+    return [
+        sum(weight * area[:, lead] for weight, lead in zip(row, EIGHT, strict=True)) for row in KORS.tolist()
+    ]
 
 
 def _transition(r: np.ndarray, s: np.ndarray) -> np.ndarray:

@@ -172,8 +172,8 @@ def _without_p_and_t(inside: np.ndarray, found: np.ndarray) -> np.ndarray:
     ahead = np.minimum(found[:, None] + np.arange(int(0.28 * PEAK_RATE)), len(inside) - 1)
     best = np.take_along_axis(ahead, np.argmax(inside[ahead], axis=1)[:, None], axis=1)[:, 0]
     found = np.unique(np.where(inside[best] > 2 * inside[found], best, found))
-    late = np.diff(found) < 0.5 * PEAK_RATE
-    on_t = late & (inside[found[1:]] < 0.5 * inside[found[:-1]])
+    after, share = np.diff(found) / PEAK_RATE, inside[found[1:]] / np.maximum(inside[found[:-1]], 1e-9)
+    on_t = ((after < 0.5) & (share < 0.5)) | ((after < 0.7) & (share < 0.15))
     return found[np.append(True, ~on_t)]
 
 

@@ -93,10 +93,15 @@ def measure_ecgs(given: argparse.Namespace) -> int:
     if len(given.paths) == 1 and any((first / name).is_file() for name in ("sweep.json", "sweep/sweep.json")):
         table = measure_sweep(open_sweep(first), measure, progress=not given.quiet, workers=given.workers)
     else:
-        table = measured_files(given.paths, not given.quiet, peaks=path.suffix == ".parquet")
+        peaks = path.suffix == ".parquet"
+        table = measured_files(given.paths, not given.quiet, peaks=peaks, workers=given.workers)
     write_table(table, path)
     lost = int(table["rate_bpm"].isna().sum())
     print(f"{path}: {len(table):,} ECGs, {table.shape[1]} columns; {lost:,} without a heart rate")
+    for sentence, rows in table.groupby("refusal") if "refusal" in table else ():
+        print(
+            f"discovery: {len(rows):,} refused, {rows['record'].iloc[0]} first: {sentence}", file=sys.stderr
+        )
     return 0
 
 
@@ -182,29 +187,53 @@ def bring(name: str) -> Any:
     return load_generator(name)
 
 
-def measured_files(paths: Sequence[Path], progress: bool, peaks: bool = False) -> Any:
+def measured_files(paths: Sequence[Path], progress: bool, peaks: bool = False, workers: int = 1) -> Any:
     """One row per record of files and folders, its name first; with `peaks` the times of its beats, too."""
+    import joblib
     import pandas as pd
     from tqdm.auto import tqdm
 
-    from discovery.delineate import delineate
-    from discovery.measure import measure
     from models.records import read_files
 
+    if workers < 1:
+        raise ValueError(f"--workers must be at least 1, got {workers}")
+    unreadable: dict[str, str] = {}
+    batches = in_batches(read_files(paths, unreadable))
+    jobs = (joblib.delayed(measured_batch)(names, ecg, peaks) for names, ecg in batches)
     rows = []
     with tqdm(desc="measure", unit=" ECG", disable=not progress) as bar:
-        for names, ecg in in_batches(read_files(paths)):
-            part = measure(ecg).drop(columns="record", errors="ignore")
-            part.insert(0, "record", names)
-            if peaks:
-                found = delineate(ecg.signals, ecg.fs, ecg.leads)
-                part["r_peaks_s"] = [list(map(float, beats)) for beats in found.r_peaks]
-                part["beat_kept"] = [list(map(bool, kept)) for kept in found.beat_kept]
+        for part in joblib.Parallel(workers, return_as="generator", max_nbytes=None)(jobs):
             rows.append(part)
-            bar.update(len(ecg))
+            bar.update(len(part))
+    if unreadable:
+        names, why = unreadable.keys(), unreadable.values()
+        rows.append(pd.DataFrame({"record": names, "reasons": "refused", "refusal": why}))
     if not rows:
         raise ValueError(f"paths must hold ECGs, got none in {', '.join(map(str, paths))}")
-    return pd.concat(rows, ignore_index=True)
+    measured = [part for part in rows if "refusal" not in part]
+    if not measured:
+        raise ValueError(rows[0]["refusal"].iloc[0])
+    table = pd.concat(rows, ignore_index=True)
+    return table[[*measured[0], *(name for name in table if name not in measured[0])]]
+
+
+def measured_batch(names: list[str], ecg: Any, peaks: bool) -> Any:
+    """The rows of one batch; rows that only say why where no ECG of its leads and length can be measured."""
+    import pandas as pd
+
+    from discovery.delineate import delineate
+    from discovery.measure import measure
+
+    try:
+        part = measure(ecg).drop(columns="record", errors="ignore")
+    except ValueError as error:  # the other records are measured all the same, and the sentence is shown
+        return pd.DataFrame({"record": names, "reasons": "refused", "refusal": str(error)})
+    part.insert(0, "record", names)
+    if peaks:
+        found = delineate(ecg.signals, ecg.fs, ecg.leads)
+        part["r_peaks_s"] = [list(map(float, beats)) for beats in found.r_peaks]
+        part["beat_kept"] = [list(map(bool, kept)) for kept in found.beat_kept]
+    return part
 
 
 def in_batches(named: Iterable[tuple[str, Any]], most: int = 32) -> Iterator[tuple[list[str], Any]]:
@@ -291,7 +320,7 @@ def _parser() -> argparse.ArgumentParser:
     made = verb("measure", measure_ecgs)
     made.add_argument("paths", type=Path, nargs="+", help="a sweep's folder, or files and folders of ECGs")
     made.add_argument("--out", type=Path, help="table.csv (the default) or .parquet")
-    made.add_argument("--workers", type=int, default=1, help="processes, for a sweep")
+    made.add_argument("--workers", type=int, default=1, help="processes that share the ECGs")
     made = verb("map", map_table)
     made.add_argument("table", type=Path, help="table of measurements, .csv or .parquet")
     made.add_argument("--color", nargs="+", metavar="COLUMN", help="one panel for each")

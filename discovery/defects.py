@@ -86,7 +86,8 @@ def limb_residual(signals: np.ndarray, leads: Sequence[str]) -> np.ndarray:
     rows = {
         lead: np.asarray(signals[:, list(leads).index(lead)], np.float32) for lead in LEADS if lead in leads
     }
-    return _residual(rows)
+    worst = _residual(rows)
+    return np.where(np.isfinite(worst), worst, np.nan)
 
 
 def _residual(rows: dict[str, np.ndarray]) -> np.ndarray:

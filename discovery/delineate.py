@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import joblib
 import numpy as np
 
 from discovery.beats import AFTER, BEFORE, RATE, Beats, clean, find_beats, middle
-from discovery.defects import Inspected, inspect_signals
+from discovery.defects import inspect_signals
 from discovery.verdicts import P_COHERENCE, judge_beats, judge_waves, p_coherence
 from discovery.waves import MS, Waves, find_waves
 from models.ecg import INDEPENDENT_LEADS, LEADS, twelve_leads
@@ -58,7 +59,9 @@ class Delineation:
     standard_errors: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def delineate(signals: np.ndarray, fs: float, leads: Sequence[str] = LEADS, draws: int = 0) -> Delineation:
+def delineate(
+    signals: np.ndarray, fs: float, leads: Sequence[str] = LEADS, draws: int = 0, workers: int = 1
+) -> Delineation:
     """Beats and wave edges of a batch of ECGs.
 
     Parameters
@@ -71,6 +74,8 @@ def delineate(signals: np.ndarray, fs: float, leads: Sequence[str] = LEADS, draw
         Names of the second axis, among them the eight independent leads I, II, V1 to V6.
     draws : int
         Times the beats are resampled for `standard_errors`; 8 are enough to see an unsure record.
+    workers : int
+        Processes that share the batch; the result is the same to the bit.
 
     Returns
     -------
@@ -80,13 +85,17 @@ def delineate(signals: np.ndarray, fs: float, leads: Sequence[str] = LEADS, draw
     Raises
     ------
     ValueError
-        Where shape, leads, sampling frequency or length cannot be those of an ECG.
+        Where shape, leads, sampling frequency or length cannot be those of an ECG, or `workers` is below 1.
     """
     signals = _checked(signals, fs, leads)
-    found = [
-        _delineate_chunk(inspect_signals(signals[k : k + CHUNK], fs, leads, SHORTEST), fs, draws)
-        for k in range(0, len(signals), CHUNK)
-    ]
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    chunks = (signals[k : k + CHUNK] for k in range(0, len(signals), CHUNK))
+    if workers == 1 or len(signals) <= CHUNK:
+        found = [_delineate_chunk(chunk, fs, leads, draws) for chunk in chunks]
+    else:
+        pool = joblib.Parallel(n_jobs=workers, max_nbytes=None)
+        found = pool(joblib.delayed(_delineate_chunk)(chunk, fs, leads, draws) for chunk in chunks)
     return Delineation(
         r_peaks=tuple(row for part in found for row in part.r_peaks),
         beat_kept=tuple(row for part in found for row in part.beat_kept),
@@ -131,8 +140,9 @@ def _checked(signals: np.ndarray, fs: float, leads: Sequence[str]) -> np.ndarray
     return signals
 
 
-def _delineate_chunk(inspected: Inspected, fs: float, draws: int) -> Delineation:
-    """The delineation of up to `CHUNK` inspected ECGs."""
+def _delineate_chunk(signals: np.ndarray, fs: float, leads: Sequence[str], draws: int) -> Delineation:
+    """The delineation of up to `CHUNK` ECGs."""
+    inspected = inspect_signals(signals, fs, leads, SHORTEST)
     seconds = inspected.eight.shape[2] / fs
     batch = len(inspected.eight)
     found: list[Beats | None] = [None] * batch

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from scipy import stats
 
+from discovery.error_map import plot_error_map
 from discovery.forest import plot_effects
 from discovery.style import (
     CONTINUOUS,
@@ -29,7 +30,7 @@ from discovery.style import (
 )
 from discovery.tracings import plot_ecg, plot_pair
 
-__all__ = ["plot_ecg", "plot_effects", "plot_map", "plot_pair", "plot_trend"]
+__all__ = ["plot_ecg", "plot_effects", "plot_error_map", "plot_map", "plot_pair", "plot_trend"]
 
 MOST_LEVELS = 12
 BINS = 8

@@ -215,6 +215,7 @@ REASONS: dict[str, str] = {
     "limb_reversal": "lead I is upside down while V6 is upright, as with the arm electrodes exchanged",
     "order_violation": "edges came in an impossible order and were withdrawn",
     "at_window_edge": "the T wave may end later than the window of the median beat",
+    "refused": "the leads, sampling frequency or length of the record are not those of an ECG: see `refusal`",
 }
 
 

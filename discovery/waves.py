@@ -10,6 +10,11 @@ from discovery.beats import BEFORE, RATE
 MS = RATE / 1000  # samples per ms
 T_VALLEY = 0.4  # where the fall of T has lost so much, a new rise belongs to the next wave
 P_HILL = 0.2  # a P wave is less steep than this part of the QRS complex
+T_HILL, T_GAP, T_HILL_MS = (
+    0.3,
+    0.06,
+    64.0,
+)  # a T wave rising straight out of QRS: its height, the gap, its length
 NOISY_LEAD = 2.0  # a lead this much less quiet than the middle one counts for less
 
 
@@ -100,7 +105,7 @@ def _qrs(sharp: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray,
     late = _leave(sharp, half, bridge, peak, peak + int(190 * MS), +1)
     edge = _levels(floor, height, settings.qrs_off)
     off = _leave(sharp, edge, gap, np.maximum(late - 1, peak), late + int(44 * MS), +1)
-    return on, peak, off
+    return on, peak, _before_t(sharp, height, peak, off)
 
 
 def _after_p(sharp: np.ndarray, height: np.ndarray, on: np.ndarray, peak: np.ndarray) -> np.ndarray:
@@ -112,6 +117,17 @@ def _after_p(sharp: np.ndarray, height: np.ndarray, on: np.ndarray, peak: np.nda
     hill = np.max(np.where((position >= on[:, None]) & (position < valley[:, None]), sharp, 0), axis=1)
     clear = low.any(axis=1) & (hill < P_HILL * height) & (hill > 1.5 * _at(sharp, valley))
     return np.where(clear, valley, on)
+
+
+def _before_t(sharp: np.ndarray, height: np.ndarray, peak: np.ndarray, off: np.ndarray) -> np.ndarray:
+    """QRS offsets, moved before a T wave that rises straight out of the complex: a valley, a long low hill."""
+    position = np.arange(sharp.shape[1])[None, :]
+    between = (position > peak[:, None]) & (position < off[:, None] - int(T_HILL_MS * MS))
+    low = between & (sharp < T_GAP * height[:, None])
+    valley = np.argmin(np.where(low, sharp, np.inf), axis=1)
+    hill = np.max(np.where((position >= valley[:, None]) & (position < off[:, None]), sharp, 0), axis=1)
+    clear = low.any(axis=1) & (hill < T_HILL * height)
+    return np.where(clear, valley, off)
 
 
 def _t_wave(

@@ -46,7 +46,7 @@ PHYSIOLOGY: Effects = {
     "t_gain": {"sex:female": -0.20, "age:decade": -0.06},
     "rr_cv": {"age:decade": -0.004},
 }
-PER = ("sex:female", "sex:male", "age:decade", "rate:10bpm")
+PER = ("sex:female", "sex:male", "age:decade", "rate:10bpm", "fixed")
 LATENT = 40
 
 
@@ -103,6 +103,8 @@ def check_effects(effects: Effects) -> dict[str, dict[str, float]]:
                 raise ValueError(f"effects[{outcome!r}][{per!r}] must be a finite number, got {size!r}")
             for name in _conditions(outcome, per):
                 checked[outcome][name] = float(size)
+        if "fixed" in checked[outcome] and len(checked[outcome]) > 1:
+            raise ValueError(f"effects[{outcome!r}] must hold 'fixed' alone, got {', '.join(sizes)}")
     return checked
 
 
@@ -131,7 +133,8 @@ def fill(asked: Conditions, drawn: np.ndarray) -> Known:
 def grow(known: Known, person: np.ndarray, effects: Effects, rate_exponent: float, forms: bool) -> Heart:
     """The heart of one person under these conditions; `person` are its `LATENT` standard normal numbers.
 
-    QT = base RR**rate_exponent + person + effects, ms, RR in s; other outcomes are base + person + effects.
+    QT = base RR**rate_exponent + person + effects, ms, RR in s; other outcomes are base + person + effects;
+    an outcome that is fixed is what it was fixed at, as far as `FLOORS` and the order of the waves allow.
     """
     table = [form for code, form in FORMS.items() if code in known.codes] if forms else []
     names = [code for code in FORMS if code in known.codes] if forms else []
@@ -144,7 +147,7 @@ def grow(known: Known, person: np.ndarray, effects: Effects, rate_exponent: floa
         value = base + sd * own[place] + _planted(planted, known)
         for code, form in zip(names, table, strict=True):
             value += form.shifts.get(outcome, 0.0) if f"text:{code}" not in planted else 0.0
-        values[outcome] = max(value, FLOORS[outcome])
+        values[outcome] = max(planted.get("fixed", value), FLOORS[outcome])
     values["p_ms"] = min(values["p_ms"], values["pr_ms"] - 12)
     values["qt_ms"] = max(values["qt_ms"], values["qrs_ms"] + 110)
     values["qrs_axis_deg"] = (values["qrs_axis_deg"] + 180) % 360 - 180

@@ -243,23 +243,26 @@ def read_wfdb(path: str | Path) -> ECG:
     )
 
 
-def read_files(paths: Iterable[str | Path]) -> Iterator[tuple[str, ECG]]:
+def read_files(
+    paths: Iterable[str | Path], unreadable: dict[str, str] | None = None
+) -> Iterator[tuple[str, ECG]]:
     """One (name, ECG) after another from files and folders of any readable kind.
 
     A path is a WFDB record (with or without ``.hea``), a CSV table (see `models.strips.read_csv`), an NPZ
     archive (`models.strips.read_npz`), or a folder: PTB-XL, MIMIC-IV-ECG, one with a ``RECORDS`` file, or any
-    other, read with all the records, tables and archives below it.
+    other, read with all the records, tables and archives below it. With `unreadable`, what cannot be read in
+    a folder is left out and noted there, name and why, so that one bad file does not end the reading of all.
 
     Raises
     ------
     FileNotFoundError
         Where a path does not exist.
     ValueError
-        Where a folder holds no ECG.
+        Where a folder holds no ECG, or a file cannot be read.
     """
     for path in map(Path, paths):
         if path.is_dir():
-            yield from _read_folder(path)
+            yield from _read_folder(path, unreadable)
         elif path.suffix.lower() == ".csv" and path.is_file():
             yield path.stem, read_csv(path)
         elif path.suffix.lower() == ".npz" and path.is_file():
@@ -280,24 +283,38 @@ def download_ptbxl(folder: str | Path, part: int = 200) -> Path:
     return folder
 
 
-def _read_folder(folder: Path) -> Iterator[tuple[str, ECG]]:
-    """All ECGs of a folder, one after another."""
+def _read_folder(folder: Path, unreadable: dict[str, str] | None) -> Iterator[tuple[str, ECG]]:
+    """All ECGs of a folder, one after another; what cannot be read is raised, or noted and left out."""
+    for name, read in _listed(folder):
+        try:
+            found = read()
+        except (ValueError, OSError, LookupError, TypeError) as error:
+            if unreadable is None:
+                raise
+            unreadable[name] = str(error)
+            continue
+        yield from found
+
+
+def _listed(folder: Path) -> Iterator[tuple[str, Callable[[], list[tuple[str, ECG]]]]]:
+    """Each record or file of a folder by name, and how it is read."""
     for table, opened in (("ptbxl_database.csv", open_ptbxl), ("record_list.csv", open_mimic)):
         if (folder / table).is_file():
             records = opened(folder)
-            for row, name in enumerate(records.table["record"]):
-                yield str(name), records.ecg(row)
+            for row, name in enumerate(map(str, records.table["record"])):
+                yield name, lambda name=name, row=row, records=records: [(name, records.ecg(row))]
             return
     if (folder / "RECORDS").is_file():
         for name in (folder / "RECORDS").read_text().split():
-            yield name, read_wfdb(folder / name)
+            yield name, lambda name=name: [(name, read_wfdb(folder / name))]
         return
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".hea", ".csv", ".npz"))
     if not found:
         raise ValueError(
             f"folder must hold WFDB records, CSV or NPZ files, got {folder}: choose another folder"
         )
-    yield from read_files(found)
+    for path in found:
+        yield path.stem, lambda path=path: list(read_files([path]))
 
 
 def _folder(folder: str | Path) -> Path:

@@ -48,8 +48,8 @@ class Simulator:
     effects : mapping, optional
         Exactly the effects of age, sex, rate and text that are planted, as in ``{"qt_ms": {"sex:female":
         12, "age:decade": 2, "rate:10bpm": -1, "text:LBBB": 40}}``; age counts from 50 years, rate from 70
-        bpm. Outcomes: pr_ms, qrs_ms, qt_ms, p_ms, qrs_axis_deg, qrs_gain, t_gain,
-        rr_cv. Default: `models.hearts.PHYSIOLOGY`.
+        bpm. ``{"qt_ms": {"fixed": 480}}`` gives every heart this value. Outcomes: pr_ms, qrs_ms, qt_ms,
+        p_ms, qrs_axis_deg, qrs_gain, t_gain, rr_cv. Default: `models.hearts.PHYSIOLOGY`.
     forms : bool
         Whether statements change rhythm, shape and intervals as they do in patients. A planted ``text:``
         effect replaces the statement's own effect on that outcome.

@@ -2,11 +2,15 @@
 
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
+import wfdb
+from known_beats import known_ecg
 
 from discovery.cli import main
 from discovery.cli_help import EXAMPLES
+from models.ecg import LEADS
 
 PLAN = """
 base: {heart_rate: 70, text: sinus rhythm}
@@ -108,6 +112,65 @@ def test_files_are_measured_with_their_names_and_beats(tmp_path):
         assert len(peaks) == len(kept) >= 11
 
 
+def test_every_kind_of_file_is_measured_by_one_or_two_processes(tmp_path):
+    random = np.random.default_rng(1)
+    ecg = known_ecg(40, rate=70)
+    np.savez(tmp_path / "many.npz", signals=ecg.signals, fs=ecg.fs, leads=np.array(ecg.leads))
+    pd.DataFrame(ecg.signals[0].T, columns=list(ecg.leads)).assign(time_s=np.arange(5000) / 500).to_csv(
+        tmp_path / "one.csv", index=False
+    )
+    counts = np.round(ecg.signals[1].T * 1000).astype(int) + random.integers(0, 2, (5000, 12))
+    (tmp_path / "wfdb").mkdir()
+    wfdb.wrsamp("r1", 500, ["mV"] * 12, list(ecg.leads), d_signal=counts, fmt=["16"] * 12, adc_gain=[1000.0] * 12,
+                baseline=[0] * 12, write_dir=str(tmp_path / "wfdb"))  # fmt: skip
+    (tmp_path / "wfdb" / "RECORDS").write_text("r1\n")
+    paths = [str(tmp_path / name) for name in ("many.npz", "one.csv", "wfdb", "wfdb/r1")]
+    tables = []
+    for workers in ("1", "2"):
+        out = tmp_path / f"{workers}.csv"
+        assert main(["measure", *paths, "--out", str(out), "--workers", workers, "--quiet"]) == 0
+        tables.append(pd.read_csv(out))
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    assert tables[0].columns[0] == "record"
+    assert tables[0]["record"].tolist()[-3:] == ["one", "r1", "r1"]
+    assert len(tables[0]) == 43
+    assert tables[0]["rate_bpm"].to_numpy() == pytest.approx(70, abs=0.5)
+
+
+def test_a_record_that_is_no_ecg_has_its_row_and_its_sentence(tmp_path, capsys):
+    ecg = known_ecg(1)
+    for name, columns in {"a": ["I", "II", "V1"], "b": list(ecg.leads)}.items():
+        strip = pd.DataFrame(ecg.signals[0].T, columns=list(ecg.leads))[columns]
+        strip.assign(time_s=np.arange(5000) / 500).to_csv(tmp_path / f"{name}.csv", index=False)
+    out = tmp_path / "t.csv"
+    assert (
+        main(["measure", str(tmp_path / "a.csv"), str(tmp_path / "b.csv"), "--out", str(out), "--quiet"]) == 0
+    )
+    table = pd.read_csv(out)
+    assert table["reasons"].tolist()[0] == "refused"
+    assert table["rate_bpm"].notna().tolist() == [False, True]
+    said = "leads must hold I II V1 V2 V3 V4 V5 V6, got I II V1: add V2 V3 V4 V5 V6"
+    assert table["refusal"][0] == said
+    assert f"1 refused, a first: {said}" in capsys.readouterr().err
+    assert main(["measure", str(tmp_path / "a.csv"), "--out", str(out), "--quiet"]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_one_unreadable_file_does_not_end_the_folder(tmp_path, capsys):
+    strip = pd.DataFrame(known_ecg().signals[0].T, columns=list(LEADS)).assign(time_s=np.arange(5000) / 500)
+    for name in ("a", "b", "c"):
+        strip.to_csv(tmp_path / f"{name}.csv", index=False)
+    (tmp_path / "b.csv").write_text("time_s,I,II\n0,one,two\n0.002,one,two\n")
+    (tmp_path / "d.npz").write_bytes(b"nothing")
+    out = tmp_path / "out" / "t.csv"
+    assert main(["measure", str(tmp_path), "--out", str(out), "--quiet"]) == 0
+    table = pd.read_csv(out)
+    assert table["record"].tolist() == ["a", "c", "b", "d"]
+    assert table["reasons"].isna().tolist() == [True, True, False, False]
+    assert "b.csv must hold numbers in lead I, got 'one'" in table["refusal"][2]
+    assert "1 refused, b first" in capsys.readouterr().err
+
+
 def test_the_study_prints_its_findings_and_where_to_look(tmp_path, capsys):
     given = ["study", "--quick", "--no-instrument", "--quiet", "--generator", "simulator"]
     assert main([*given, "--out", str(tmp_path / "first")]) == 0
@@ -132,6 +195,7 @@ def test_the_study_prints_its_findings_and_where_to_look(tmp_path, capsys):
         (["generate", "--generator", "nothing"], 1, "which must name bundled weights .*got 'nothing'"),
         (["sweep", "nowhere.yaml", "--out", "x"], 1, "nowhere.yaml"),
         (["measure", "nowhere.csv", "--quiet"], 1, "nowhere"),
+        (["measure", "a.csv", "--workers", "0", "--quiet"], 2, "--workers must be at least 1, got 0"),
         (["measure", "a", "--out", "table.xls"], 2, "table must end in .csv or .parquet, got 'table.xls'"),
         (["map", "table.json"], 2, "table must end in .csv or .parquet, got 'table.json'"),
         (["report", "nowhere"], 1, "folder must hold a sweep, got nowhere"),

@@ -1,10 +1,12 @@
 import numpy as np
+import pandas as pd
 import pytest
 from known_beats import eight_leads, known_ecg
 
 from discovery.measure import measure
 from discovery.quantities import ASKED, MEASURED
 from models.ecg import ECG, LEADS, Conditions
+from models.synthetic import Simulator
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +137,37 @@ def test_a_bad_signal_is_a_row_of_nan_with_its_reason():
 def test_what_is_no_ecg_is_refused():
     with pytest.raises(ValueError, match="fs must be between 100 and 1000 Hz, got 5000"):
         measure(ECG(np.zeros((1, 12, 5000)), 5000.0))
+
+
+def test_one_and_two_processes_give_the_same_table():
+    parts = [known_ecg(40, rate=rate, noise_mv=0.03, fs=100.0).signals for rate in (50, 75, 100, 125)]
+    ecg = ECG(np.concatenate(parts), 100.0, seeds=range(160))
+    pd.testing.assert_frame_equal(measure(ecg, draws=2), measure(ecg, draws=2, workers=2), check_exact=True)
+
+
+def test_no_process_is_refused():
+    with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
+        measure(known_ecg(), workers=0)
+
+
+def test_intervals_that_a_simulator_holds_fixed_are_found():
+    """At 60 bpm; the truth is the simulator's, the offsets those of cardiologists: a few ms of bias."""
+    for truth in ({"pr_ms": 120, "qrs_ms": 80, "qt_ms": 360}, {"pr_ms": 240, "qrs_ms": 130, "qt_ms": 480}):
+        simulator = Simulator({name: {"fixed": value} for name, value in truth.items()})
+        table = measure(simulator.generate([Conditions(50, "female", 60, "sinus rhythm")] * 4, range(4)))
+        for name, value in truth.items():
+            assert set(table[f"known_{name}"]) == {value}
+            assert table[name].to_numpy() == pytest.approx(value, abs=14), name
+
+
+def test_the_end_of_a_long_qt_at_a_slow_rate_is_no_beat():
+    simulator = Simulator({"qt_ms": {"fixed": 560}, "pr_ms": {"fixed": 160}, "qrs_ms": {"fixed": 94}})
+    table = measure(simulator.generate([Conditions(50, "female", 40, "sinus rhythm")] * 6, range(6)))
+    assert table["rate_bpm"].to_numpy() == pytest.approx(40, abs=1)
+    assert table["qt_ms"].to_numpy() == pytest.approx(560, abs=14)
+
+
+def test_a_t_wave_that_rises_out_of_qrs_does_not_widen_it():
+    simulator = Simulator({"qt_ms": {"fixed": 280}, "pr_ms": {"fixed": 160}, "qrs_ms": {"fixed": 94}})
+    table = measure(simulator.generate([Conditions(50, "female", 70, "sinus rhythm")] * 24, range(24)))
+    assert table["qrs_ms"].to_numpy() == pytest.approx(94, abs=14)

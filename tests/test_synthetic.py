@@ -287,6 +287,7 @@ def test_the_digest_changes_with_the_parameters_only():
         ({"qt_ms": {"text:purple": 12}}, "must name a text that the simulator draws, got 'text:purple'"),
         ({"qt_ms": {"sex:female": np.nan}}, "must be a finite number, got nan"),
         ({"qt_ms": {"sex:female": "12"}}, "must be a finite number, got '12'"),
+        ({"qt_ms": {"fixed": 480, "sex:male": 3}}, "must hold 'fixed' alone, got fixed, sex:male"),
     ],
 )
 def test_bad_effects_are_refused(effects, message):
