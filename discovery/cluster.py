@@ -89,7 +89,7 @@ def measure_sweep_on(
         place = (str(store.folder), store.design.fingerprint)
         jobs = [(place, chunk, measure, kept.key) for chunk in pending]
         with closing(bar):
-            for measured in _everywhere(client, _measure_there, jobs, stop or threading.Event()):
+            for measured in _everywhere(client, measure_chunk_there, jobs, stop or threading.Event()):
                 bar.update(measured)
         return conclude_rows(store, kept, stopped=stop is not None)
 
@@ -124,7 +124,7 @@ def _make_there(
     return (0 if ecg is None else keep_chunk(store, chunk, ecg)), found
 
 
-def _measure_there(place: tuple[str, str], chunk: int, measure: Callable, key: str) -> int:
+def measure_chunk_there(place: tuple[str, str], chunk: int, measure: Callable, key: str) -> int:
     """On a worker: measure one chunk and write its rows; how many."""
     store = opened(*place)
     rows = whole_chunk(store, chunk)

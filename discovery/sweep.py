@@ -79,7 +79,7 @@ def run_sweep(
         Where the disk is full; finished chunks are kept.
     """
     with open_sweep(design, generator, Path(folder), chunk, overwrite) as store:
-        failures = _run_chunks(store, generator, progress, stop or threading.Event())
+        failures = make_chunks(store, generator, progress, stop or threading.Event())
     return conclude(store, failures)
 
 
@@ -120,13 +120,26 @@ def measure_sweep(
         return conclude_rows(store, kept, stopped=stop is not None)
 
 
-def _run_chunks(
-    store: SweepStore, generator: Generator, progress: bool, stop: threading.Event
+def make_chunks(
+    store: SweepStore,
+    generator: Generator,
+    progress: bool,
+    stop: threading.Event,
+    finished: Callable[[int], None] = lambda chunk: None,
 ) -> dict[int, str]:
-    """Make every chunk that is not done; the causes of those cells that could not be made."""
+    """Make every chunk that is not done; the causes of those cells that could not be made.
+
+    `finished` is called with the number of each chunk once it is written, in the thread that wrote it.
+    """
     pending, bar = to_do(store, progress)
     failures: dict[int, str] = {}
     written: Future | None = None
+
+    def keep(chunk: int, ecg: ECG) -> int:
+        count = keep_chunk(store, chunk, ecg)
+        finished(chunk)
+        return count
+
     with closing(bar), ThreadPoolExecutor(1) as writer:  # one chunk is written while the next is made
         for chunk in pending:
             if stop.is_set():
@@ -137,7 +150,7 @@ def _run_chunks(
                 continue
             if written is not None:
                 bar.update(written.result())
-            written = writer.submit(keep_chunk, store, chunk, ecg)
+            written = writer.submit(keep, chunk, ecg)
         if written is not None:
             bar.update(written.result())
     return failures
