@@ -120,8 +120,8 @@ def _make_there(
     store = opened(*place)
     if SweepStore(store.folder).identity != store.identity:
         raise ValueError(f"{store.folder} must still hold the sweep of this run, got another in its place")
-    ecg, found = make_chunk(store, LOADED[digest], chunk)
-    return (0 if ecg is None else keep_chunk(store, chunk, ecg)), found
+    made = make_chunk(store, LOADED[digest], chunk)
+    return keep_chunk(store, made), made.lacking
 
 
 def measure_chunk_there(place: tuple[str, str], chunk: int, measure: Callable, key: str) -> int:

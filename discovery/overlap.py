@@ -3,11 +3,10 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
-from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky import ProcessPoolExecutor
 from tqdm.auto import tqdm
 
 from discovery.chunks import conclude, conclude_rows, open_rows, open_sweep
@@ -58,23 +57,24 @@ def sweep_and_measure(
     ended = stop or threading.Event()
     folder = Path(folder).absolute()
     with open_sweep(design, generator, folder) as store, open_rows(store, measure) as kept:
-        place, waiting = (str(store.folder), design.fingerprint), list[Future]()
-        pool = get_reusable_executor(max_workers=workers)
+        place = (str(store.folder), design.fingerprint)
+        with ProcessPoolExecutor(workers) as pool:
+            waiting = list[Future]()
 
-        def send(chunk: int) -> None:
-            for early in waiting:
-                if early.done():
-                    early.result()  # a measurer that fails is told now, not after hours
-            waiting.append(pool.submit(measure_chunk_there, place, chunk, measure, kept.key))
+            def send(chunk: int) -> None:
+                for early in waiting:
+                    if early.done():
+                        early.result()  # a measurer that fails is told now, not after hours
+                waiting.append(pool.submit(measure_chunk_there, place, chunk, measure, kept.key))
 
-        try:
-            for chunk in rows_to_do(store, kept, progress=False)[0]:
-                send(chunk)
-            failures = make_chunks(store, generator, progress, ended, send)
-            _finish(waiting, progress, ended)
-        finally:
-            for future in waiting:
-                future.cancel()
+            try:
+                for chunk in rows_to_do(store, kept, progress=False)[0]:
+                    send(chunk)
+                failures = make_chunks(store, generator, progress, ended, send)
+                _finish(waiting, progress, ended)
+            finally:
+                for future in waiting:
+                    future.cancel()
         rows = conclude_rows(store, kept, stopped=bool(failures) or stop is not None)
     conclude(store, failures)
     return rows

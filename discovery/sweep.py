@@ -12,9 +12,11 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from discovery.chunks import (
+    Made,
     SweepError,
     conclude,
     conclude_rows,
+    intact,
     keep_chunk,
     make_chunk,
     measure_rows,
@@ -135,22 +137,22 @@ def make_chunks(
     failures: dict[int, str] = {}
     written: Future | None = None
 
-    def keep(chunk: int, ecg: ECG) -> int:
-        count = keep_chunk(store, chunk, ecg)
-        finished(chunk)
+    def keep(made: Made) -> int:
+        count = keep_chunk(store, made)
+        finished(made.chunk)
         return count
 
     with closing(bar), ThreadPoolExecutor(1) as writer:  # one chunk is written while the next is made
         for chunk in pending:
             if stop.is_set():
                 break
-            ecg, found = make_chunk(store, generator, chunk)
-            failures |= found
-            if ecg is None:
+            made = make_chunk(store, generator, chunk)
+            failures |= made.lacking
+            if made.ecg is None:
                 continue
             if written is not None:
                 bar.update(written.result())
-            written = writer.submit(keep, chunk, ecg)
+            written = writer.submit(keep, made)
         if written is not None:
             bar.update(written.result())
     return failures
@@ -160,16 +162,16 @@ def to_do(store: SweepStore, progress: bool) -> tuple[list[int], tqdm]:
     """The chunks that are not done, or no longer as they were written, and a bar that counts ECGs."""
     checked = tqdm(store.chunks, "checking", unit=" chunk", leave=False, delay=1, disable=not progress)
     pending = [chunk for chunk in checked if store.fault(chunk)]
-    left = sum(len(store.rows(chunk)) for chunk in pending)
+    left = sum(len(store.rows(chunk)) - len(intact(store, chunk)) for chunk in pending)
     first = len(store) - left
     return pending, tqdm(total=len(store), initial=first, unit=" ECG", desc="sweep", disable=not progress)
 
 
 def rows_to_do(store: SweepStore, kept: MeasuredRows, progress: bool) -> tuple[list[int], tqdm]:
     """The chunks that are made and not measured, and a bar that counts ECGs."""
-    done = store.done
-    pending = [chunk for chunk in done if kept.fault(chunk)]
-    total, left = (sum(len(store.rows(chunk)) for chunk in chunks) for chunks in (done, pending))
+    there = store.kept
+    pending = [chunk for chunk in there if kept.fault(chunk)]
+    total, left = (sum(len(store.present(chunk)) for chunk in chunks) for chunks in (there, pending))
     return pending, tqdm(total=total, initial=total - left, unit=" ECG", desc="measure", disable=not progress)
 
 
@@ -193,12 +195,12 @@ def _measure_chunks(
             bar.update(len(frame))
             waiting.append(frame)
             chunk = int(frame["ecg"].iloc[-1]) // store.identity["chunk"]
-            if frame["ecg"].iloc[-1] == store.rows(chunk)[-1]:
+            if frame["ecg"].iloc[-1] == store.present(chunk)[-1]:
                 kept.write(chunk, pd.concat(waiting, ignore_index=True))
                 waiting = []
 
 
-def _batches(store: SweepStore, pending: list[int], stop: threading.Event) -> Iterator[range]:
+def _batches(store: SweepStore, pending: list[int], stop: threading.Event) -> Iterator[list[int]]:
     """The ECGs to measure in one call each, until asked to stop."""
     for chunk in pending:
         rows = whole_chunk(store, chunk)

@@ -1,6 +1,7 @@
 """Each verb of the command line does its work, teaches in its help, and refuses in a sentence."""
 
 import re
+import shutil
 
 import pandas as pd
 import pytest
@@ -61,6 +62,44 @@ def test_generate_numbers_several_pictures(tmp_path):
     out = tmp_path / "e.png"
     assert main(["generate", "--n", "2", "--plain", "--generator", "simulator", "--out", str(out)]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["e-1.png", "e-2.png"]
+
+
+def test_a_plan_says_what_it_would_cost_and_asks(runs, tmp_path, capsys, monkeypatch):
+    command = ["sweep", str(runs / "plan.yaml"), "--out", str(tmp_path / "s"), "--generator", "simulator"]
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    asked = []
+    for answer, made in (("n", False), ("y", True)):
+        monkeypatch.setattr("builtins.input", lambda question, said=answer: asked.append(question) or said)
+        assert main([*command, "--quiet"]) == 0
+        assert (tmp_path / "s").exists() is made
+        shown = capsys.readouterr().out
+        assert re.search(r"Forecast from 16 ECGs made here: 4 cells, 24 ECGs in 1 chunks", shown)
+        assert re.search(
+            r"generating  about .*measuring   about .*disk        about [\d.]+ [MG]B", shown, re.S
+        )
+    assert asked == [f"Make 24 ECGs in {tmp_path / 's'}? [y/N] "] * 2
+
+
+def test_a_sweep_is_measured_while_it_is_made(runs, tmp_path, capsys):
+    command = ["sweep", str(runs / "plan.yaml"), "--out", str(tmp_path / "s"), "--generator", "simulator"]
+    assert main([*command, "--yes", "--measure", "--quiet"]) == 0
+    assert main(["show", str(tmp_path / "s"), "--verify"]) == 0
+    assert re.search(r"24 of 24 ECGs .*measured    24 ECGs by measure-", capsys.readouterr().out, re.S)
+
+
+def test_show_tells_what_is_there_by_its_exit_code(runs, tmp_path, capsys):
+    store = shutil.copytree(runs / "sweep", tmp_path / "mein Herz ♥")
+    assert main(["show", str(store), "--verify"]) == 0
+    shard = next(store.glob("signals.zarr/signals/c/*/0/0"))
+    content = bytearray(shard.read_bytes())
+    content[500] ^= 4
+    shard.write_bytes(bytes(content))
+    assert main(["show", str(store)]) == 0
+    assert main(["show", str(store), "--verify"]) == 4
+    assert "damaged     chunk 0: signals.zarr" in capsys.readouterr().out
+    (store / "done" / "000000.json").unlink()
+    assert main(["show", str(store)]) == 3
+    assert "0 of 24 ECGs" in capsys.readouterr().out
 
 
 def test_sweep_measure_map(runs, capsys):
@@ -134,6 +173,7 @@ def test_the_study_prints_its_findings_and_where_to_look(tmp_path, capsys):
         (["measure", "nowhere.csv", "--quiet"], 1, "nowhere"),
         (["measure", "a", "--out", "table.xls"], 2, "table must end in .csv or .parquet, got 'table.xls'"),
         (["map", "table.json"], 2, "table must end in .csv or .parquet, got 'table.json'"),
+        (["show", "nowhere"], 1, "folder must hold a sweep, got nowhere"),
         (["report", "nowhere"], 1, "folder must hold a sweep, got nowhere"),
         (["dance"], 2, "invalid choice: 'dance'"),
         ([], 2, "required"),
