@@ -8,7 +8,7 @@ from typing import Any
 
 from discovery.cli_help import DESCRIPTION, EXAMPLES
 
-VERBS = "generate | sweep | show | measure | map | test | report | study"
+VERBS = "generate | sweep | show | export | measure | map | test | report | study"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -108,14 +108,35 @@ def show(given: argparse.Namespace) -> int:
     return 4 if damaged else 0 if store.complete else 3
 
 
+def export(given: argparse.Namespace) -> int:
+    """Write the ECGs of a sweep as files that other programs read."""
+    from discovery.export import save_sweep
+    from discovery.study import open_sweep
+
+    store = open_sweep(given.folder)
+    if given.out.suffix:
+        paths = save_sweep(store, given.out, given.query)
+        print(f"{len(paths):,} files, {paths[0]} to {paths[-1].name}")
+        return 0
+    from models.records import write_ptbxl
+    from models.statements import recognise
+    from models.vocabulary import STATEMENTS
+
+    texts = {cell.text or "" for cell in store.design.cells}
+    stated = {text: recognise(text, STATEMENTS).statements for text in texts}
+    print(write_ptbxl(given.out, (ecg for _, ecg in store.batches(given.query)), stated.__getitem__))
+    return 0
+
+
 def measure_ecgs(given: argparse.Namespace) -> int:
     """Measure a sweep, or files of ECGs."""
     from discovery.measure import measure
     from discovery.study import open_sweep
     from discovery.sweep import measure_sweep
+    from discovery.tables import known_table, write_table
 
     path = given.out or Path("table.csv")
-    _known_table(path)
+    known_table(path)
     first = given.paths[0]
     if len(given.paths) == 1 and any((first / name).is_file() for name in ("sweep.json", "sweep/sweep.json")):
         table = measure_sweep(open_sweep(first), measure, progress=not given.quiet, workers=given.workers)
@@ -132,6 +153,7 @@ def map_table(given: argparse.Namespace) -> int:
     from discovery.maps import make_map
     from discovery.plots import plot_map
     from discovery.style import save_figure
+    from discovery.tables import read_table, write_table
 
     table = read_table(given.table)
     wanted = given.color or [name for name in ("text", "heart_rate", "sex", "age") if name in table][:4]
@@ -152,6 +174,7 @@ def put_hypotheses(given: argparse.Namespace) -> int:
     from discovery.questions import read_folder, read_hypotheses
     from discovery.study import open_sweep
     from discovery.sweep import measure_sweep
+    from discovery.tables import write_table
 
     folder, file = given.folder, given.hypotheses
     if folder.is_file():
@@ -250,24 +273,6 @@ def in_batches(named: Iterable[tuple[str, Any]], most: int = 32) -> Iterator[tup
         yield names, join(ecgs)
 
 
-def read_table(path: Path) -> Any:
-    """The table in a CSV or Parquet file."""
-    import pandas as pd
-
-    _known_table(path)
-    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-
-
-def write_table(table: Any, path: Path) -> None:
-    """Write a table as CSV or Parquet, as the ending says."""
-    _known_table(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".parquet":
-        table.to_parquet(path, index=False)
-    else:
-        table.to_csv(path, index=False)
-
-
 def findings_in_lines(findings: Sequence[Any]) -> list[str]:
     """The findings as a table of text: verdict, estimate with interval and unit, n, hypothesis."""
     from discovery.forest import interval_in_words
@@ -293,12 +298,6 @@ def _kind(ecg: Any) -> tuple:
     return ecg.fs, ecg.leads, ecg.signals.shape[2]
 
 
-def _known_table(path: Path) -> None:
-    """Refuse a table in another format."""
-    if path.suffix not in (".csv", ".parquet"):
-        raise ValueError(f"table must end in .csv or .parquet, got {path.name!r}")
-
-
 def _parser() -> argparse.ArgumentParser:
     """The parser of all verbs."""
     wide = argparse.RawDescriptionHelpFormatter
@@ -317,6 +316,12 @@ def _parser() -> argparse.ArgumentParser:
     made = verb("show", show)
     made.add_argument("folder", type=Path, help="folder of a sweep or study")
     made.add_argument("--verify", action="store_true", help="read every byte and check it")
+    made = verb("export", export)
+    made.add_argument("folder", type=Path, help="folder of a sweep or study")
+    made.add_argument(
+        "--out", type=Path, required=True, help="a new folder, or a name that ends in .npz or .csv"
+    )
+    made.add_argument("--query", help="which ECGs, as in \"age > 60 and sex == 'female'\"; all if not said")
     made = verb("measure", measure_ecgs)
     made.add_argument("paths", type=Path, nargs="+", help="a sweep's folder, or files and folders of ECGs")
     made.add_argument("--out", type=Path, help="table.csv (the default) or .parquet")

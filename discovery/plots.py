@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from scipy import stats
 
 from discovery.forest import plot_effects
+from discovery.shares import plot_sensitivity
 from discovery.style import (
     CONTINUOUS,
     DASHES,
@@ -29,7 +30,7 @@ from discovery.style import (
 )
 from discovery.tracings import plot_ecg, plot_pair
 
-__all__ = ["plot_ecg", "plot_effects", "plot_map", "plot_pair", "plot_trend"]
+__all__ = ["plot_ecg", "plot_effects", "plot_map", "plot_pair", "plot_sensitivity", "plot_trend"]
 
 MOST_LEVELS = 12
 BINS = 8

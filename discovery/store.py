@@ -8,8 +8,8 @@ measured/KEY/K.*      one measurer's rows of chunk K, and their own marker
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -250,21 +250,32 @@ class SweepStore:
 
     def signals(self, query: str) -> ECG:
         """The ECGs that a pandas query of the table finds, as in ``store.signals("age > 60")``."""
+        return self.ecg(self._found(query)["ecg"].to_numpy())
+
+    def batches(self, query: str | None = None) -> Iterator[tuple[list[int], ECG]]:
+        """The ECGs that are there, or that a query of the table finds, chunk by chunk, each with its numbers.
+
+        The annotation ``record`` names each ECG by the design's fingerprint and its number.
+        """
+        rows = (self._found(query) if query else self._asked())["ecg"].to_numpy()
+        for chunk in np.unique(rows // self.identity["chunk"]).tolist():
+            part = rows[rows // self.identity["chunk"] == chunk]
+            ecg = self.ecg(part)
+            names = np.array([f"{self.identity['design'][:8]}-{row:07d}" for row in part])
+            yield part.tolist(), replace(ecg, annotations=dict(ecg.annotations) | {"record": names})
+
+    def _found(self, query: str) -> pd.DataFrame:
+        """The rows of the table that a query finds; measurements are read only where it names one."""
         try:
-            found = self._found(query)
+            try:
+                return self._asked().query(query)
+            except (NameError, KeyError):
+                return self.table().query(query)
         except Exception as error:
             raise ValueError(
                 f"query must be one that pandas can apply to {', '.join(self.table())}, "
                 f"got {query!r}: {error}"
             ) from error
-        return self.ecg(found["ecg"].to_numpy())
-
-    def _found(self, query: str) -> pd.DataFrame:
-        """The rows of the table that a query finds; measurements are read only where it names one."""
-        try:
-            return self._asked().query(query)
-        except (NameError, KeyError):
-            return self.table().query(query)
 
     def _asked(self) -> pd.DataFrame:
         """What was asked of every ECG that is made."""

@@ -3,11 +3,15 @@
 import re
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from discovery.cli import main
 from discovery.cli_help import EXAMPLES
+from discovery.store import SweepStore
+from models.records import open_ptbxl
+from models.strips import read_csv, read_npz
 
 PLAN = """
 base: {heart_rate: 70, text: sinus rhythm}
@@ -100,6 +104,36 @@ def test_show_tells_what_is_there_by_its_exit_code(runs, tmp_path, capsys):
     (store / "done" / "000000.json").unlink()
     assert main(["show", str(store)]) == 3
     assert "0 of 24 ECGs" in capsys.readouterr().out
+
+
+def test_a_sweep_is_exported(runs, tmp_path, capsys):
+    out, store = tmp_path / "as ptb-xl", SweepStore(runs / "sweep")
+    assert main(["export", str(runs / "sweep"), "--out", str(out), "--query", "age > 60"]) == 0
+    records = open_ptbxl(out)
+    expected = store.signals("age > 60")
+    np.testing.assert_allclose(records.ecg(slice(None)).signals, expected.signals, atol=1e-4)
+    assert records.table["patient_id"].nunique() == 6
+    assert set(records.table["statements"][0]) == {"SR"}
+    assert main(["export", str(runs / "sweep"), "--out", str(tmp_path / "e.npz")]) == 0
+    assert (
+        main(["export", str(runs / "sweep"), "--out", str(tmp_path / "e.csv"), "--query", "ecg == 13"]) == 0
+    )
+    assert "1 files" in capsys.readouterr().out
+    read = list(read_npz(tmp_path / "e-000000.npz"))
+    assert len(read) == 24
+    np.testing.assert_array_equal(read[13][1].signals, store.ecg(13).signals)
+    assert len({name for name, _ in read}) == 24
+    np.testing.assert_allclose(read_csv(tmp_path / "e-0000013.csv").signals, store.ecg(13).signals, atol=1e-4)
+
+
+def test_an_export_of_nothing_or_of_another_kind_is_refused(runs, tmp_path, capsys):
+    for ending, more, said in (
+        ("png", [], "path must end in .npz or .csv, got 'e.png'"),
+        ("csv", ["--query", "age > 99"], "query must find ECGs that are made, got none for 'age > 99'"),
+        ("csv", ["--query", "colour > 9"], "query must be one that pandas can apply to ecg, cell,"),
+    ):
+        assert main(["export", str(runs / "sweep"), "--out", str(tmp_path / f"e.{ending}"), *more]) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_sweep_measure_map(runs, capsys):
