@@ -19,7 +19,7 @@ import pandas as pd
 import xarray
 
 from discovery.designs import Design
-from discovery.filing import plain_disk_errors, read_json, seal, write_json
+from discovery.filing import local_folder, plain_disk_errors, read_json, seal, write_json
 from discovery.store_rows import MeasuredRows, chunk_marker, marker_fault
 from discovery.store_signals import (
     open_dataset,
@@ -40,7 +40,7 @@ class SweepStore:
 
     Parameters
     ----------
-    folder : path
+    folder : path or ``file://`` URL
         Where `run_sweep` wrote.
 
     Raises
@@ -54,7 +54,7 @@ class SweepStore:
     folder: Path
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "folder", Path(self.folder))
+        object.__setattr__(self, "folder", local_folder(self.folder))
         if not (self.folder / "sweep.json").is_file():
             raise FileNotFoundError(
                 f"folder must hold a sweep, got {self.folder} without a sweep.json: run_sweep makes one"
