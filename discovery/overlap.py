@@ -60,7 +60,7 @@ def sweep_and_measure(
     with open_sweep(design, generator, folder) as store, open_rows(store, measure) as kept:
         place = (str(store.folder), design.fingerprint)
         with ProcessPoolExecutor(workers) as pool:
-            waiting = list[Future]()
+            waiting = [pool.submit(callable, measure) for _ in range(workers)]  # they start while we make
 
             def send(chunk: int) -> None:
                 for early in waiting:
