@@ -3,18 +3,21 @@
 import functools
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from discovery.designs import Design
 from discovery.filing import plain_disk_errors, sole_writer, write_json
-from discovery.store import SweepStore, begin_store, refuse_foreign
+from discovery.store import SweepStore
+from discovery.store_plan import begin_store, refuse_foreign
 from discovery.store_rows import MeasuredRows, measurer
-from models.ecg import ECG, Generator
+from models.ecg import ECG, Generator, join
 
 
 class SweepError(RuntimeError):
@@ -82,32 +85,58 @@ def conclude_rows(store: SweepStore, kept: MeasuredRows, stopped: bool) -> pd.Da
     return store.design.table.merge(rows, on="ecg", how="inner", validate="one_to_one")
 
 
-def make_chunk(store: SweepStore, generator: Generator, chunk: int) -> tuple[ECG | None, dict[int, str]]:
-    """The ECGs of a chunk; or None, and for each guilty cell the cause, which is also written down."""
-    rows = store.rows(chunk)
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What a run has of one chunk: its ECGs but for those of the `lacking` cells, each with its cause.
+
+    `new` counts the ECGs that were not there before; `clipped` the samples clipped in those that were.
+    """
+
+    chunk: int
+    ecg: ECG | None
+    lacking: dict[int, str]
+    new: int
+    clipped: int
+
+
+def make_chunk(store: SweepStore, generator: Generator, chunk: int) -> Made:
+    """What is not there of a chunk, made in one call; where that fails cell by cell, so that one cannot spoil all.
+
+    What failed is also written down, with its cause, in the folder ``failed``.
+    """
+    rows, there = list(store.rows(chunk)), intact(store, chunk)
+    wanted = [row for row in rows if row not in set(there)]
     try:
-        return _made(store, generator, list(rows)), {}
+        ecg, lacking = _made(store, generator, wanted), {}
     except Exception as error:  # told at the end of the run, so that the other cells are finished
-        found = _guilty(store, chunk, generator, error)
-        with plain_disk_errors(store.folder, f"record the failure of chunk {chunk}"):
-            write_json(store.folder / "failed" / f"{chunk:06d}.json", {"chunk": chunk, "cells": found})
-        return None, found
+        ecg, lacking = _cell_by_cell(store, generator, wanted, error)
+        if lacking:
+            with plain_disk_errors(store.folder, f"record the failure of chunk {chunk}"):
+                write_json(store.folder / "failed" / f"{chunk:06d}.json", {"chunk": chunk, "cells": lacking})
+    new = 0 if ecg is None else len(ecg)
+    clipped = store.marker(chunk)["clipped"] if there else 0
+    if ecg is not None and there:
+        numbers = [row for row in wanted if row // store.design.repeats not in lacking]
+        ecg = _in_order([(there, store.ecg(there)), (numbers, ecg)])
+    return Made(chunk, ecg, lacking, new, clipped)
 
 
-def keep_chunk(store: SweepStore, chunk: int, ecg: ECG) -> int:
-    """Write a chunk, and forget that it failed before; how many ECGs it has."""
-    store.write(chunk, ecg)
-    (store.folder / "failed" / f"{chunk:06d}.json").unlink(missing_ok=True)
-    return len(ecg)
+def keep_chunk(store: SweepStore, made: Made) -> int:
+    """Write a chunk, and forget that it failed before if nothing is lacking now; how many ECGs are new."""
+    if made.ecg is not None:
+        store.write(made.chunk, made.ecg, made.lacking, made.clipped)
+    if not made.lacking:
+        (store.folder / "failed" / f"{made.chunk:06d}.json").unlink(missing_ok=True)
+    return made.new
 
 
-def whole_chunk(store: SweepStore, chunk: int) -> range:
-    """The rows of a chunk, refused where its bytes are not as they were written."""
-    if fault := store.fault(chunk):
+def whole_chunk(store: SweepStore, chunk: int) -> list[int]:
+    """The ECGs of a chunk that are there, refused where its bytes are not as they were written."""
+    if fault := store.damage(chunk):
         raise ValueError(
             f"{store.folder} must be whole to be measured, got chunk {chunk}: {fault}: run_sweep redoes it"
         )
-    return store.rows(chunk)
+    return store.present(chunk)
 
 
 @functools.lru_cache(maxsize=4)
@@ -122,12 +151,12 @@ def opened(folder: str, fingerprint: str) -> SweepStore:
     return store
 
 
-def measure_there(measure: Callable, place: tuple[str, str], rows: range) -> pd.DataFrame:
+def measure_there(measure: Callable, place: tuple[str, str], rows: Sequence[int]) -> pd.DataFrame:
     """`measure_rows` in a worker, which finds the store by its folder and its design's fingerprint."""
     return measure_rows(measure, opened(*place), rows)
 
 
-def measure_rows(measure: Callable, store: SweepStore, rows: range) -> pd.DataFrame:
+def measure_rows(measure: Callable, store: SweepStore, rows: Sequence[int]) -> pd.DataFrame:
     """The measured columns of some ECGs, with their number."""
     frame = measure(store.ecg(rows))
     if not isinstance(frame, pd.DataFrame) or len(frame) != len(rows):
@@ -151,17 +180,33 @@ def _made(store: SweepStore, generator: Generator, rows: list[int]) -> ECG:
     return ecg
 
 
-def _guilty(store: SweepStore, chunk: int, generator: Generator, error: Exception) -> dict[int, str]:
-    """Which cells of a failed chunk fail by themselves, with the cause; all of them where none does."""
-    repeats, rows = store.design.repeats, store.rows(chunk)
-    cells = sorted({row // repeats for row in rows})
-    found = {}
-    for cell in cells if len(cells) > 1 else ():
+def intact(store: SweepStore, chunk: int) -> list[int]:
+    """The ECGs of a chunk that are there already, to the byte."""
+    return [] if store.damage(chunk) else store.present(chunk)
+
+
+def _cell_by_cell(
+    store: SweepStore, generator: Generator, wanted: list[int], error: Exception
+) -> tuple[ECG | None, dict[int, str]]:
+    """The ECGs of those cells that can be made alone, and for each other cell the cause."""
+    repeats = store.design.repeats
+    cells = sorted({row // repeats for row in wanted})
+    if len(cells) == 1:
+        return None, {cells[0]: f"{type(error).__name__}: {error}"}
+    whole, lacking = [], {}
+    for cell in cells:
         try:
-            _made(store, generator, [row for row in rows if row // repeats == cell])
+            whole.append(_made(store, generator, [row for row in wanted if row // repeats == cell]))
         except Exception as cause:  # this is the answer
-            found[cell] = f"{type(cause).__name__}: {cause}"
-    return found or dict.fromkeys(cells, f"{type(error).__name__}: {error}")
+            lacking[cell] = f"{type(cause).__name__}: {cause}"
+    return (join(whole) if whole else None), lacking
+
+
+def _in_order(parts: list[tuple[list[int], ECG]]) -> ECG:
+    """ECGs with their numbers in the design, as one batch in its order."""
+    rows = [row for numbers, _ in parts for row in numbers]
+    both = join([ecg for _, ecg in parts])
+    return replace(both[np.argsort(rows)], provenance=parts[-1][1].provenance)
 
 
 def _failed(store: SweepStore, failures: dict[int, str]) -> str:
@@ -170,8 +215,8 @@ def _failed(store: SweepStore, failures: dict[int, str]) -> str:
     others = f", and {len(failures) - 1} more cells" if len(failures) > 1 else ""
     return (
         f"generator must make every cell, got {failures[cell]} in cell {cell} ({store.design.cells[cell]})"
-        f"{others}: {len(store.done)} of {len(store.chunks)} chunks are finished and kept; the causes are in "
-        f"{store.folder / 'failed'}"
+        f"{others}: {store.made:,} of {len(store):,} ECGs are made and kept, the same call again tries the "
+        f"others; the causes are in {store.folder / 'failed'}"
     )
 
 

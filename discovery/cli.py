@@ -8,11 +8,14 @@ from typing import Any
 
 from discovery.cli_help import DESCRIPTION, EXAMPLES
 
-VERBS = "generate | sweep | measure | map | test | report | study"
+VERBS = "generate | sweep | show | export | measure | map | test | report | study"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0 done, 1 the work failed or was stopped, 2 the command asks for what cannot be."""
+    """The exit code: 0 done, 1 the work failed or was stopped, 2 the command asks for what cannot be.
+
+    `show` has two more: 3 the sweep is not finished, 4 it is damaged.
+    """
     parser = _parser()
     try:
         given = parser.parse_args(arguments)
@@ -57,8 +60,12 @@ def sweep(given: argparse.Namespace) -> int:
     """Make the ECGs of a plan."""
     from discovery.claims import freeze
     from discovery.designs import Design
+    from discovery.forecast import forecast
+    from discovery.measure import measure
+    from discovery.overlap import sweep_and_measure
     from discovery.questions import read_hypotheses
-    from discovery.store import begin_store, refuse_foreign
+    from discovery.store import SweepStore
+    from discovery.store_plan import begin_store, refuse_foreign
     from discovery.sweep import run_sweep
 
     design = Design.from_yaml(given.plan.read_text(encoding="utf-8"))
@@ -66,18 +73,60 @@ def sweep(given: argparse.Namespace) -> int:
     print(design)
     for claim in claims:
         print(f"  hypothesis  {claim.statement}")
-    if not given.yes:
-        print(f"Nothing was made. To make {len(design):,} ECGs in {given.out}, say it again with --yes.")
-        return 0
     generator = bring(given.generator)
-    if claims:
-        refuse_foreign(given.out)
-        given.out.mkdir(parents=True, exist_ok=True)
-        begin_store(given.out, design, generator, overwrite=given.overwrite)
-        for claim in claims:
-            freeze(claim, given.out / "hypotheses")
-    store = run_sweep(design, generator, given.out, progress=not given.quiet, overwrite=given.overwrite)
+    if not given.yes:
+        print(forecast(design, generator, measure))
+        if not _agreed(f"Make {len(design):,} ECGs in {given.out}? [y/N] "):
+            print(f"Nothing was made. To make {len(design):,} ECGs in {given.out}, say it again with --yes.")
+            return 0
+    refuse_foreign(given.out)
+    given.out.mkdir(parents=True, exist_ok=True)
+    begin_store(given.out, design, generator, overwrite=given.overwrite)
+    for claim in claims:
+        freeze(claim, given.out / "hypotheses")
+    if given.measure:
+        how = {"workers": given.workers, "progress": not given.quiet}
+        sweep_and_measure(design, generator, given.out, measure, **how)
+    else:
+        run_sweep(design, generator, given.out, progress=not given.quiet)
+    print(SweepStore(given.out))
+    return 0
+
+
+def show(given: argparse.Namespace) -> int:
+    """Say what a folder holds: the plan, what is made, what failed and why."""
+    from discovery.study import open_sweep
+
+    store = open_sweep(given.folder)
+    print(store.design)
     print(store)
+    for cell, cause in list(store.failures().items())[:10]:
+        print(f"  cell {cell} ({store.design.cells[cell]}) could not be made: {cause}")
+    for key, rows in store.measured_by().items():
+        print(f"  measured    {rows:,} ECGs by {key}")
+    damaged = store.damaged() if given.verify else []
+    for fault in damaged:
+        print(f"  damaged     {fault}")
+    return 4 if damaged else 0 if store.complete else 3
+
+
+def export(given: argparse.Namespace) -> int:
+    """Write the ECGs of a sweep as files that other programs read."""
+    from discovery.export import save_sweep
+    from discovery.study import open_sweep
+
+    store = open_sweep(given.folder)
+    if given.out.suffix:
+        paths = save_sweep(store, given.out, given.query)
+        print(f"{len(paths):,} files, {paths[0]} to {paths[-1].name}")
+        return 0
+    from models.records import write_ptbxl
+    from models.statements import recognise
+    from models.vocabulary import STATEMENTS
+
+    texts = {cell.text or "" for cell in store.design.cells}
+    stated = {text: recognise(text, STATEMENTS).statements for text in texts}
+    print(write_ptbxl(given.out, (ecg for _, ecg in store.batches(given.query)), stated.__getitem__))
     return 0
 
 
@@ -86,9 +135,10 @@ def measure_ecgs(given: argparse.Namespace) -> int:
     from discovery.measure import measure
     from discovery.study import open_sweep
     from discovery.sweep import measure_sweep
+    from discovery.tables import known_table, write_table
 
     path = given.out or Path("table.csv")
-    _known_table(path)
+    known_table(path)
     first = given.paths[0]
     if len(given.paths) == 1 and any((first / name).is_file() for name in ("sweep.json", "sweep/sweep.json")):
         table = measure_sweep(open_sweep(first), measure, progress=not given.quiet, workers=given.workers)
@@ -110,6 +160,7 @@ def map_table(given: argparse.Namespace) -> int:
     from discovery.maps import make_map
     from discovery.plots import plot_map
     from discovery.style import save_figure
+    from discovery.tables import read_table, write_table
 
     table = read_table(given.table)
     wanted = given.color or [name for name in ("text", "heart_rate", "sex", "age") if name in table][:4]
@@ -130,6 +181,7 @@ def put_hypotheses(given: argparse.Namespace) -> int:
     from discovery.questions import read_folder, read_hypotheses
     from discovery.study import open_sweep
     from discovery.sweep import measure_sweep
+    from discovery.tables import write_table
 
     folder, file = given.folder, given.hypotheses
     if folder.is_file():
@@ -252,24 +304,6 @@ def in_batches(named: Iterable[tuple[str, Any]], most: int = 32) -> Iterator[tup
         yield names, join(ecgs)
 
 
-def read_table(path: Path) -> Any:
-    """The table in a CSV or Parquet file."""
-    import pandas as pd
-
-    _known_table(path)
-    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-
-
-def write_table(table: Any, path: Path) -> None:
-    """Write a table as CSV or Parquet, as the ending says."""
-    _known_table(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".parquet":
-        table.to_parquet(path, index=False)
-    else:
-        table.to_csv(path, index=False)
-
-
 def findings_in_lines(findings: Sequence[Any]) -> list[str]:
     """The findings as a table of text: verdict, estimate with interval and unit, n, hypothesis."""
     from discovery.forest import interval_in_words
@@ -285,15 +319,14 @@ def findings_in_lines(findings: Sequence[Any]) -> list[str]:
     ]
 
 
+def _agreed(question: str) -> bool:
+    """Whether the person at the terminal says yes; nobody there says no."""
+    return sys.stdin.isatty() and input(question).strip().lower() in ("y", "yes")
+
+
 def _kind(ecg: Any) -> tuple:
     """What ECGs must share to stand in one batch."""
     return ecg.fs, ecg.leads, ecg.signals.shape[2]
-
-
-def _known_table(path: Path) -> None:
-    """Refuse a table in another format."""
-    if path.suffix not in (".csv", ".parquet"):
-        raise ValueError(f"table must end in .csv or .parquet, got {path.name!r}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -310,13 +343,16 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     _generate_options(verb("generate", generate))
-    made = verb("sweep", sweep)
-    made.add_argument("plan", type=Path, help="YAML file: base, factors, repeats, seed")
-    made.add_argument("--out", type=Path, required=True, help="folder of the sweep")
-    made.add_argument("--hypotheses", type=Path, help="YAML file of hypotheses to freeze beforehand")
-    made.add_argument("--yes", action="store_true", help="make it; without, only say what would be made")
-    made.add_argument("--overwrite", action="store_true", help="remove another sweep that lies there")
-    _generator_option(made)
+    _sweep_options(verb("sweep", sweep))
+    made = verb("show", show)
+    made.add_argument("folder", type=Path, help="folder of a sweep or study")
+    made.add_argument("--verify", action="store_true", help="read every byte and check it")
+    made = verb("export", export)
+    made.add_argument("folder", type=Path, help="folder of a sweep or study")
+    made.add_argument(
+        "--out", type=Path, required=True, help="a new folder, or a name that ends in .npz or .csv"
+    )
+    made.add_argument("--query", help="which ECGs, as in \"age > 60 and sex == 'female'\"; all if not said")
     made = verb("measure", measure_ecgs)
     made.add_argument("paths", type=Path, nargs="+", help="a sweep's folder, or files and folders of ECGs")
     made.add_argument("--out", type=Path, help="table.csv (the default) or .parquet")
@@ -344,6 +380,18 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--no-instrument", action="store_true", help="leave out the simulated check")
     _generator_option(made)
     return parser
+
+
+def _sweep_options(made: argparse.ArgumentParser) -> None:
+    """What `discovery sweep` takes."""
+    made.add_argument("plan", type=Path, help="YAML file: base, factors, repeats, seed")
+    made.add_argument("--out", type=Path, required=True, help="folder of the sweep")
+    made.add_argument("--hypotheses", type=Path, help="YAML file of hypotheses to freeze beforehand")
+    made.add_argument("--yes", action="store_true", help="make it without asking")
+    made.add_argument("--measure", action="store_true", help="measure while the next ECGs are made")
+    made.add_argument("--workers", type=int, default=1, help="processes that measure")
+    made.add_argument("--overwrite", action="store_true", help="remove another sweep that lies there")
+    _generator_option(made)
 
 
 def _generate_options(made: argparse.ArgumentParser) -> None:

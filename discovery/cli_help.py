@@ -5,6 +5,8 @@ Knowledge discovery with a generator of 12-lead ECGs.
 
   generate   ECGs for an age, a sex, a heart rate and a text, as pictures or numbers
   sweep      every ECG of a plan, into a folder; the same command again goes on where it ended
+  show       what a sweep's folder holds
+  export     a sweep as WFDB records in the layout of PTB-XL, as CSV or NPZ
   measure    PR, QRS, QT and more, of a sweep or of any ECG files
   map        a table of measurements as a UMAP map
   test       hypotheses against a sweep
@@ -30,11 +32,28 @@ example: save as plan.yaml
   repeats: 32
   seed: 7
 
-  discovery sweep plan.yaml --out runs/age-sex            says what would be made
-  discovery sweep plan.yaml --out runs/age-sex --yes      makes it, or goes on after an interruption
+  discovery sweep plan.yaml --out runs/age-sex                says what it would cost, and asks
+  discovery sweep plan.yaml --out runs/age-sex --yes          makes it, or goes on after an interruption
+  discovery sweep plan.yaml --out runs/age-sex --yes --measure   and measures at the same time
 
 Every cell is asked of the same 32 hearts (seeds). --hypotheses FILE freezes hypotheses before anything is
 made; see `discovery test --help` for how they are written.
+""",
+    "show": """\
+example:
+  discovery show runs/age-sex && echo finished
+  discovery show runs/age-sex --verify                    reads every byte and checks it
+
+Ends with 0 where every ECG is there, 3 where some are still to be made, 4 where bytes are damaged (the same
+`discovery sweep` again repairs both), 1 where the folder holds no sweep.
+""",
+    "export": """\
+example:
+  discovery export runs/age-sex --out runs/as-ptbxl                WFDB records in the layout of PTB-XL
+  discovery export runs/age-sex --out runs/ecg.npz                 an archive of each chunk
+  discovery export runs/age-sex --out runs/ecg.csv --query "age > 60"   a table of each ECG
+
+One seed is one patient in the WFDB layout, so that no fold splits a heart. Each file says that it is synthetic.
 """,
     "measure": """\
 example:

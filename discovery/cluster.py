@@ -25,6 +25,7 @@ from discovery.chunks import (
     whole_chunk,
 )
 from discovery.designs import Design
+from discovery.filing import local_folder
 from discovery.store import SweepStore
 from discovery.store_rows import MeasuredRows
 from discovery.sweep import BATCH, rows_to_do, to_do
@@ -63,7 +64,7 @@ def run_sweep_on(
     """
     generator = load()
     failures: dict[int, str] = {}
-    with open_sweep(design, generator, Path(folder).absolute(), chunk) as store:
+    with open_sweep(design, generator, local_folder(folder).absolute(), chunk) as store:
         pending, bar = to_do(store, progress)
         place = (str(store.folder), design.fingerprint)
         jobs = [(place, chunk, load, generator.digest) for chunk in pending]
@@ -89,7 +90,7 @@ def measure_sweep_on(
         place = (str(store.folder), store.design.fingerprint)
         jobs = [(place, chunk, measure, kept.key) for chunk in pending]
         with closing(bar):
-            for measured in _everywhere(client, _measure_there, jobs, stop or threading.Event()):
+            for measured in _everywhere(client, measure_chunk_there, jobs, stop or threading.Event()):
                 bar.update(measured)
         return conclude_rows(store, kept, stopped=stop is not None)
 
@@ -120,11 +121,11 @@ def _make_there(
     store = opened(*place)
     if SweepStore(store.folder).identity != store.identity:
         raise ValueError(f"{store.folder} must still hold the sweep of this run, got another in its place")
-    ecg, found = make_chunk(store, LOADED[digest], chunk)
-    return (0 if ecg is None else keep_chunk(store, chunk, ecg)), found
+    made = make_chunk(store, LOADED[digest], chunk)
+    return keep_chunk(store, made), made.lacking
 
 
-def _measure_there(place: tuple[str, str], chunk: int, measure: Callable, key: str) -> int:
+def measure_chunk_there(place: tuple[str, str], chunk: int, measure: Callable, key: str) -> int:
     """On a worker: measure one chunk and write its rows; how many."""
     store = opened(*place)
     rows = whole_chunk(store, chunk)

@@ -12,6 +12,7 @@ import pandas as pd
 from discovery.delineate import delineate
 from discovery.plots import plot_ecg
 from discovery.report_style import PLAIN_PAGE, STYLE
+from discovery.store import SweepStore
 from discovery.style import SYNTHETIC_MARK, Picture, data_uri, save_figure
 from models.ecg import ECG
 
@@ -63,6 +64,41 @@ def save_ecg(
         else:
             save_figure(_picture(ecg, index, measured, layout), one)
     return paths
+
+
+def save_sweep(store: SweepStore, path: str | Path, query: str | None = None) -> list[Path]:
+    """The files written of a sweep, chunk by chunk, each with the number of its chunk or ECG in its name.
+
+    Parameters
+    ----------
+    store : SweepStore
+    path : str or Path
+        ``name.npz`` for an archive of each chunk, ``name.csv`` for a table of each ECG.
+    query : str, optional
+        As in `SweepStore.signals`; all ECGs where not given.
+
+    Raises
+    ------
+    ValueError
+        Where the ending is another, or the query finds nothing.
+    """
+    path = Path(path)
+    kind = path.suffix.lower().lstrip(".")
+    if kind not in ("npz", "csv"):
+        raise ValueError(f"path must end in .npz or .csv, got {path.name!r}: pictures are drawn one by one")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = []
+    for rows, ecg in store.batches(query):
+        if kind == "npz":
+            written.append(path.with_name(f"{path.stem}-{rows[0] // store.identity['chunk']:06d}.npz"))
+            _write_npz(ecg, written[-1])
+            continue
+        for index, row in enumerate(rows):
+            written.append(path.with_name(f"{path.stem}-{row:07d}.csv"))
+            _write_csv(ecg, index, written[-1])
+    if not written:
+        raise ValueError(f"query must find ECGs that are made, got none for {query!r} in {store.folder}")
+    return written
 
 
 def kind_of(path: str | Path) -> str:

@@ -10,6 +10,8 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 try:
     import fcntl
@@ -18,6 +20,25 @@ except ImportError:  # Windows has none: two processes on one folder are then no
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+def local_folder(folder: str | Path) -> Path:
+    """The path of a folder, given as one or as a ``file://`` URL.
+
+    Raises
+    ------
+    ValueError
+        Where it is another URL: a chunk is finished by a rename and held by a lock, which object stores lack.
+    """
+    scheme, mark, rest = str(folder).partition("://")
+    if not mark or isinstance(folder, Path):
+        return Path(folder)
+    if scheme != "file":
+        raise ValueError(
+            f"folder must be a path or a file:// URL, got {str(folder)!r}: run in a folder that all workers "
+            "see, and copy it there when it is finished"
+        )
+    return Path(url2pathname(urlsplit(f"file://{rest}").path))
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
@@ -92,7 +113,9 @@ def sole_writer(folder: Path, name: str = ".lock") -> Iterator[None]:
     BlockingIOError
         Where another process (or thread) is writing there.
     """
-    with open(folder / name, "a+", encoding="utf-8") as lock:
+    with plain_disk_errors(folder, "write"):
+        lock = open(folder / name, "a+", encoding="utf-8")
+    with lock:
         try:
             if fcntl is not None:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -105,8 +128,9 @@ def sole_writer(folder: Path, name: str = ".lock") -> Iterator[None]:
             ) from None
         lock.seek(0)
         lock.truncate()
-        lock.write(f"process {os.getpid()} on {socket.gethostname()}")
-        lock.flush()
+        with plain_disk_errors(folder, "write"):
+            lock.write(f"process {os.getpid()} on {socket.gethostname()}")
+            lock.flush()
         try:
             yield
         finally:

@@ -12,6 +12,7 @@ from scipy import stats
 
 from discovery.error_map import plot_error_map
 from discovery.forest import plot_effects
+from discovery.shares import plot_sensitivity
 from discovery.style import (
     CONTINUOUS,
     DASHES,
@@ -30,7 +31,15 @@ from discovery.style import (
 )
 from discovery.tracings import plot_ecg, plot_pair
 
-__all__ = ["plot_ecg", "plot_effects", "plot_error_map", "plot_map", "plot_pair", "plot_trend"]
+__all__ = [
+    "plot_ecg",
+    "plot_effects",
+    "plot_error_map",
+    "plot_map",
+    "plot_pair",
+    "plot_sensitivity",
+    "plot_trend",
+]
 
 MOST_LEVELS = 12
 BINS = 8

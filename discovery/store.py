@@ -8,13 +8,9 @@ measured/KEY/K.*      one measurer's rows of chunk K, and their own marker
 """
 
 import math
-import platform
-import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +19,7 @@ import pandas as pd
 import xarray
 
 from discovery.designs import Design
-from discovery.filing import plain_disk_errors, read_json, seal, write_json
+from discovery.filing import local_folder, plain_disk_errors, read_json, seal, write_json
 from discovery.store_rows import MeasuredRows, chunk_marker, marker_fault
 from discovery.store_signals import (
     open_dataset,
@@ -32,7 +28,7 @@ from discovery.store_signals import (
     write_annotations,
     write_signals,
 )
-from models.ecg import ECG, Conditions, Generator
+from models.ecg import ECG, Conditions
 
 FORMAT = 1
 CHUNK = 64
@@ -44,7 +40,7 @@ class SweepStore:
 
     Parameters
     ----------
-    folder : path
+    folder : path or ``file://`` URL
         Where `run_sweep` wrote.
 
     Raises
@@ -58,7 +54,7 @@ class SweepStore:
     folder: Path
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "folder", Path(self.folder))
+        object.__setattr__(self, "folder", local_folder(self.folder))
         if not (self.folder / "sweep.json").is_file():
             raise FileNotFoundError(
                 f"folder must hold a sweep, got {self.folder} without a sweep.json: run_sweep makes one"
@@ -104,14 +100,19 @@ class SweepStore:
         return range(math.ceil(len(self.design) / self.identity["chunk"]))
 
     @property
+    def kept(self) -> tuple[int, ...]:
+        """The numbers of the chunks that are there, with every file in its full size, be they lacking cells."""
+        return tuple(chunk for chunk in self.chunks if self.damage(chunk, digests=False) is None)
+
+    @property
     def done(self) -> tuple[int, ...]:
-        """The numbers of the finished chunks: marked, with every file there in its full size."""
-        return tuple(chunk for chunk in self.chunks if self.fault(chunk, digests=False) is None)
+        """The numbers of the finished chunks: there, and no cell lacking."""
+        return tuple(chunk for chunk in self.kept if not self.lacking(chunk))
 
     @property
     def made(self) -> int:
         """How many ECGs are there."""
-        return sum(len(self.rows(chunk)) for chunk in self.done)
+        return sum(len(self.present(chunk)) for chunk in self.kept)
 
     @property
     def complete(self) -> bool:
@@ -121,8 +122,18 @@ class SweepStore:
     @property
     def clipped(self) -> dict[str, int]:
         """How many samples lay beyond 32.767 mV and were clipped, and how many were not numbers."""
-        markers = [self.marker(chunk) for chunk in self.done]
+        markers = [self.marker(chunk) for chunk in self.kept]
         return {name: sum(marker[name] for marker in markers) for name in ("clipped", "missing")}
+
+    def lacking(self, chunk: int) -> dict[int, str]:
+        """The cells of a chunk that could not be made though the others were, each with its cause."""
+        marker = self.marker(chunk) or {}
+        return {int(cell): cause for cell, cause in marker.get("lacking", {}).items()}
+
+    def present(self, chunk: int) -> list[int]:
+        """The numbers of those ECGs of a chunk that are there, once the chunk is."""
+        lacking = self.lacking(chunk)
+        return [row for row in self.rows(chunk) if row // self.design.repeats not in lacking]
 
     def rows(self, chunk: int) -> range:
         """The numbers of a chunk's ECGs."""
@@ -138,9 +149,16 @@ class SweepStore:
         """What was written when the chunk was finished, if it was."""
         return chunk_marker(self.folder, chunk)
 
+    def damage(self, chunk: int, digests: bool = True) -> str | None:
+        """Why a chunk is not there as it was written, if it ever was; None where it is, be it lacking cells."""
+        return marker_fault(self.folder, f"done/{chunk:06d}.json", digests)
+
     def fault(self, chunk: int, digests: bool = True) -> str | None:
         """What keeps a chunk from being done, in words; None where it is done."""
-        return marker_fault(self.folder, f"done/{chunk:06d}.json", digests)
+        if fault := self.damage(chunk, digests):
+            return fault
+        cells = "; ".join(f"cell {cell} is not made: {cause}" for cell, cause in self.lacking(chunk).items())
+        return cells or None
 
     def verify(self) -> list[str]:
         """Every chunk that is not whole, with what is wrong; an empty list where all bytes are as written.
@@ -149,26 +167,54 @@ class SweepStore:
         """
         found = [(f"chunk {chunk}", self.fault(chunk)) for chunk in self.chunks]
         for key in self._measurers():
-            kept = self.measured(key)
-            found += [(f"measured {key}, chunk {chunk}", kept.fault(chunk)) for chunk in kept.chunks]
+            rows = self.measured(key)
+            found += [(f"measured {key}, chunk {chunk}", rows.fault(chunk)) for chunk in rows.chunks]
         return [f"{where}: {fault}" for where, fault in found if fault]
 
-    def write(self, chunk: int, ecg: ECG) -> None:
-        """Keep one chunk: its files first, then the marker that makes it done."""
+    def failures(self) -> dict[int, str]:
+        """The cells that could not be made when they were last tried, each with its cause."""
+        told = [read_json(path) or {} for path in sorted((self.folder / "failed").glob("*.json"))]
+        return {int(cell): cause for one in told for cell, cause in one.get("cells", {}).items()}
+
+    def damaged(self) -> list[str]:
+        """What was written and is no longer as it was written: a part of what `verify` says."""
+        marked = [int(path.stem) for path in sorted((self.folder / "done").glob("*.json"))]
+        found = [(f"chunk {chunk}", self.damage(chunk)) for chunk in marked]
+        return [f"{where}: {fault}" for where, fault in found if fault]
+
+    def write(self, chunk: int, ecg: ECG, lacking: dict[int, str] | None = None, clipped: int = 0) -> None:
+        """Keep one chunk: its files first, then the marker that makes it done.
+
+        Parameters
+        ----------
+        ecg : ECG
+            The chunk's ECGs in order, those of cells that are `lacking` left out.
+        lacking : dict
+            Why a cell could not be made. Its place stays empty, and the chunk unfinished.
+        clipped : int
+            Samples that were clipped in these ECGs when they were written before.
+        """
         with plain_disk_errors(self.folder, f"write chunk {chunk}"):
             rows, size = self.rows(chunk), self.identity["chunk"]
             (self.folder / "done" / f"{chunk:06d}.json").unlink(missing_ok=True)
-            shard, clipped, missing = write_signals(self._signals, rows, ecg, (len(self), size))
+            places = [
+                place for place, row in enumerate(rows) if row // self.design.repeats not in (lacking or {})
+            ]
+            shard, beyond, missing = write_signals(
+                self._signals, rows, ecg, (len(self), size), places if lacking else None
+            )
             notes = self._notes(chunk)
-            write_annotations(notes, ecg.annotations)
+            write_annotations(notes, ecg.annotations, (places, len(rows)) if lacking else None)
             marker = {
                 "ecgs": [rows.start, rows.stop],
-                "clipped": clipped,
+                "clipped": clipped + beyond,
                 "missing": missing,
                 "provenance": dict(ecg.provenance),
                 "files": seal(self.folder, [shard, notes]),
             }
-            write_json(self.folder / "done" / f"{chunk:06d}.json", marker)
+            write_json(
+                self.folder / "done" / f"{chunk:06d}.json", marker | ({"lacking": lacking} if lacking else {})
+            )
 
     def ecg(self, rows: int | slice | Sequence[int] | np.ndarray) -> ECG:
         """Some ECGs by their number: one, a slice, a list, or a mask over the whole design.
@@ -181,10 +227,12 @@ class SweepStore:
         wanted = np.atleast_1d(np.arange(len(self))[rows])
         chunks = dict.fromkeys((wanted // self.identity["chunk"]).tolist())
         for chunk in chunks:
-            if fault := self.fault(chunk, digests=False):
-                first = wanted[wanted // self.identity["chunk"] == chunk][0]
+            fault = self.fault(chunk, digests=False)
+            there = set(self._there(chunk)) if fault else ()
+            absent = [row for row in wanted.tolist() if row in self.rows(chunk) and row not in there]
+            if fault and absent:
                 raise LookupError(
-                    f"rows must be ECGs that are made, got {first} in chunk {chunk} ({fault}): "
+                    f"rows must be ECGs that are made, got {absent[0]} in chunk {chunk} ({fault}): "
                     "run_sweep with the same design makes it"
                 )
         signals, fs, leads = read_signals(self._signals, wanted)
@@ -202,28 +250,44 @@ class SweepStore:
 
     def signals(self, query: str) -> ECG:
         """The ECGs that a pandas query of the table finds, as in ``store.signals("age > 60")``."""
+        return self.ecg(self._found(query)["ecg"].to_numpy())
+
+    def batches(self, query: str | None = None) -> Iterator[tuple[list[int], ECG]]:
+        """The ECGs that are there, or that a query of the table finds, chunk by chunk, each with its numbers.
+
+        The annotation ``record`` names each ECG by the design's fingerprint and its number.
+        """
+        rows = (self._found(query) if query else self._asked())["ecg"].to_numpy()
+        for chunk in np.unique(rows // self.identity["chunk"]).tolist():
+            part = rows[rows // self.identity["chunk"] == chunk]
+            ecg = self.ecg(part)
+            names = np.array([f"{self.identity['design'][:8]}-{row:07d}" for row in part])
+            yield part.tolist(), replace(ecg, annotations=dict(ecg.annotations) | {"record": names})
+
+    def _found(self, query: str) -> pd.DataFrame:
+        """The rows of the table that a query finds; measurements are read only where it names one."""
         try:
-            found = self._found(query)
+            try:
+                return self._asked().query(query)
+            except (NameError, KeyError):
+                return self.table().query(query)
         except Exception as error:
             raise ValueError(
                 f"query must be one that pandas can apply to {', '.join(self.table())}, "
                 f"got {query!r}: {error}"
             ) from error
-        return self.ecg(found["ecg"].to_numpy())
-
-    def _found(self, query: str) -> pd.DataFrame:
-        """The rows of the table that a query finds; measurements are read only where it names one."""
-        try:
-            return self._asked().query(query)
-        except (NameError, KeyError):
-            return self.table().query(query)
 
     def _asked(self) -> pd.DataFrame:
         """What was asked of every ECG that is made."""
-        table, done = self.design.table, self.done
-        if len(done) < len(self.chunks):
-            table = table[(table["ecg"] // self.identity["chunk"]).isin(done)].reset_index(drop=True)
+        table = self.design.table
+        if not self.complete:
+            there = [row for chunk in self.chunks for row in self._there(chunk)]
+            table = table.iloc[there].reset_index(drop=True)
         return table
+
+    def _there(self, chunk: int) -> list[int]:
+        """The ECGs of a chunk that are there; none where the chunk is not."""
+        return [] if self.damage(chunk, digests=False) else self.present(chunk)
 
     def table(self, measured: str | None = None) -> pd.DataFrame:
         """One row per ECG that is made, in order: what was asked, and what was measured if it was.
@@ -249,6 +313,10 @@ class SweepStore:
     def measured(self, key: str) -> MeasuredRows:
         """What one measurer made of this sweep."""
         return MeasuredRows(self.folder, key)
+
+    def measured_by(self) -> dict[str, int]:
+        """How many ECGs each measurer has measured."""
+        return {key: len(self.measured(key).table()) for key in self._measurers()}
 
     def _measurers(self) -> list[str]:
         """The folders of those who measured, the newest last."""
@@ -287,94 +355,3 @@ class SweepStore:
     def _signals(self) -> Path:
         """Where the signals lie."""
         return self.folder / "signals.zarr"
-
-
-def begin_store(
-    folder: Path, design: Design, generator: Generator, chunk: int | None = None, overwrite: bool = False
-) -> SweepStore:
-    """The store of this sweep in `folder`: a new one, or the one that is there if it is the same.
-
-    Parameters
-    ----------
-    chunk : int or None
-        ECGs per chunk; None for 64, or for what the folder was begun with.
-    overwrite : bool
-        Remove another sweep that lies there. The same sweep is kept and continued all the same.
-
-    Raises
-    ------
-    FileExistsError
-        Where the folder holds something else.
-    """
-    identity = {
-        "format": FORMAT,
-        "version": _version(),
-        "design": design.fingerprint,
-        "generator": generator.name,
-        "digest": generator.digest,
-        "chunk": chunk or CHUNK,
-    }
-    if (folder / "sweep.json").is_file():
-        held = (read_json(folder / "sweep.json") or {}).get("identity", {})
-        difference = _difference(held, identity if chunk else identity | {"chunk": held.get("chunk")})
-        if difference is None:
-            return SweepStore(folder)
-        if not overwrite:
-            raise FileExistsError(
-                f"{folder} holds {difference}: choose another folder, or pass overwrite=True"
-            )
-        for name in ("done", "measured", "failed", "annotations", "signals.zarr"):
-            shutil.rmtree(folder / name, ignore_errors=True)
-    plan = {"identity": identity, "design": design.to_dict(), "begun": _now(), "made_with": _made_with()}
-    with plain_disk_errors(folder, "begin a sweep"):
-        write_json(folder / "sweep.json", plan)
-    return SweepStore(folder)
-
-
-def refuse_foreign(folder: Path) -> None:
-    """Refuse a folder that holds anything but a sweep."""
-    if folder.is_dir() and not (folder / "sweep.json").is_file():
-        for name in sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")):
-            raise FileExistsError(
-                f"folder must be empty or hold a sweep, got {folder} with {name}: choose another folder"
-            )
-
-
-def _difference(held: dict[str, Any], asked: dict[str, Any]) -> str | None:
-    """What a folder holds that is not what is asked, as 'design 3f2a, not 9c1e'; None where nothing."""
-    words = {
-        "design": "design",
-        "digest": "ECGs of generator",
-        "version": "ECGs made by version",
-        "chunk": "chunks of",
-    }
-    for name in ("format", "design", "generator", "digest", "version", "chunk"):
-        if held.get(name) == asked[name]:
-            continue
-        old, new = (
-            f"{values.get(name)}"[: 8 if name in ("design", "digest") else None] for values in (held, asked)
-        )
-        if name in ("generator", "digest"):
-            old = f"{held.get('generator')} {str(held.get('digest'))[:8]}"
-            new = f"{asked['generator']} {asked['digest'][:8]}"
-            return f"ECGs of generator {old}, not {new}"
-        return f"{words.get(name, name)} {old}, not {new}"
-    return None
-
-
-def _made_with() -> dict[str, str]:
-    """Versions that a reader may want to know; they are no part of the identity."""
-    return {"python": platform.python_version(), "numpy": np.__version__, "zarr": metadata.version("zarr")}
-
-
-def _version() -> str:
-    """The version of this toolkit."""
-    try:
-        return metadata.version("ecg-discovery")
-    except metadata.PackageNotFoundError:
-        return "not installed"
-
-
-def _now() -> str:
-    """The time of day, in words that sort."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")

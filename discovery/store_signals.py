@@ -32,8 +32,12 @@ def open_dataset(root: Path) -> xarray.Dataset:
     return xarray.open_zarr(root, consolidated=False, chunks=None)
 
 
-def write_signals(root: Path, rows: range, ecg: ECG, shape: tuple[int, int]) -> tuple[Path, int, int]:
+def write_signals(
+    root: Path, rows: range, ecg: ECG, shape: tuple[int, int], places: list[int] | None = None
+) -> tuple[Path, int, int]:
     """Write one shard of signals; `shape` is the whole sweep's ECGs and those of a shard.
+
+    `places` says where among `rows` the ECGs lie, if they are not all of them; the others stay empty.
 
     Returns
     -------
@@ -54,6 +58,9 @@ def write_signals(root: Path, rows: range, ecg: ECG, shape: tuple[int, int]) -> 
     counts, clipped, missing = to_counts(ecg.signals)
     shard = shard_path(root, rows.start // shape[1])
     shard.unlink(missing_ok=True)  # Zarr would read what it half replaces, damaged or not
+    if places is not None:
+        some, counts = counts, np.full((len(rows), *counts.shape[1:]), MISSING, np.int16)
+        counts[places] = some
     array[rows.start : rows.stop] = counts
     settle(shard)
     settle(shard.parent)
@@ -76,9 +83,16 @@ def shard_path(root: Path, chunk: int) -> Path:
     return root / "signals" / "c" / str(chunk) / "0" / "0"
 
 
-def write_annotations(path: Path, annotations: dict[str, np.ndarray]) -> None:
-    """Keep what the generator said of these ECGs, one row each."""
+def write_annotations(
+    path: Path, annotations: dict[str, np.ndarray], among: tuple[list[int], int] | None = None
+) -> None:
+    """Keep what the generator said of these ECGs, one row each; `among` tells their places, and among how many.
+
+    The places between are empty: NaN, zero, or no text.
+    """
     plain = {name: rows.astype(str) if rows.dtype == object else rows for name, rows in annotations.items()}
+    if among is not None:
+        plain = {name: _spread(rows, *among) for name, rows in plain.items()}
 
     def write(aside: Path) -> None:
         with open(aside, "wb") as file:
@@ -91,6 +105,15 @@ def read_annotations(path: Path) -> dict[str, np.ndarray]:
     """What `write_annotations` kept."""
     with np.load(path, allow_pickle=False) as kept:
         return {name: kept[name] for name in kept.files}
+
+
+def _spread(rows: np.ndarray, places: list[int], count: int) -> np.ndarray:
+    """Rows in their places among `count`, the others empty."""
+    spread = np.zeros((count, *rows.shape[1:]), rows.dtype)
+    if rows.dtype.kind == "f":
+        spread[:] = np.nan
+    spread[places] = rows
+    return spread
 
 
 def to_counts(signals: np.ndarray) -> tuple[np.ndarray, int, int]:

@@ -12,9 +12,11 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from discovery.chunks import (
+    Made,
     SweepError,
     conclude,
     conclude_rows,
+    intact,
     keep_chunk,
     make_chunk,
     measure_rows,
@@ -24,6 +26,7 @@ from discovery.chunks import (
     whole_chunk,
 )
 from discovery.designs import Design
+from discovery.filing import local_folder
 from discovery.store import SweepStore
 from discovery.store_rows import MeasuredRows
 from models.ecg import ECG, Generator
@@ -55,7 +58,7 @@ def run_sweep(
         What to ask.
     generator : Generator
         Anything with ``name``, ``digest``, ``fs`` and ``generate(conditions, seeds)``.
-    folder : path
+    folder : path or ``file://`` URL
         An empty or new folder, or the one of the same sweep.
     chunk : int or None
         ECGs per chunk: what is made at once and lost at most. None for 64, or for what the folder has.
@@ -78,8 +81,8 @@ def run_sweep(
     OSError
         Where the disk is full; finished chunks are kept.
     """
-    with open_sweep(design, generator, Path(folder), chunk, overwrite) as store:
-        failures = _run_chunks(store, generator, progress, stop or threading.Event())
+    with open_sweep(design, generator, local_folder(folder), chunk, overwrite) as store:
+        failures = make_chunks(store, generator, progress, stop or threading.Event())
     return conclude(store, failures)
 
 
@@ -120,24 +123,37 @@ def measure_sweep(
         return conclude_rows(store, kept, stopped=stop is not None)
 
 
-def _run_chunks(
-    store: SweepStore, generator: Generator, progress: bool, stop: threading.Event
+def make_chunks(
+    store: SweepStore,
+    generator: Generator,
+    progress: bool,
+    stop: threading.Event,
+    finished: Callable[[int], None] = lambda chunk: None,
 ) -> dict[int, str]:
-    """Make every chunk that is not done; the causes of those cells that could not be made."""
+    """Make every chunk that is not done; the causes of those cells that could not be made.
+
+    `finished` is called with the number of each chunk once it is written, in the thread that wrote it.
+    """
     pending, bar = to_do(store, progress)
     failures: dict[int, str] = {}
     written: Future | None = None
+
+    def keep(made: Made) -> int:
+        count = keep_chunk(store, made)
+        finished(made.chunk)
+        return count
+
     with closing(bar), ThreadPoolExecutor(1) as writer:  # one chunk is written while the next is made
         for chunk in pending:
             if stop.is_set():
                 break
-            ecg, found = make_chunk(store, generator, chunk)
-            failures |= found
-            if ecg is None:
+            made = make_chunk(store, generator, chunk)
+            failures |= made.lacking
+            if made.ecg is None:
                 continue
             if written is not None:
                 bar.update(written.result())
-            written = writer.submit(keep_chunk, store, chunk, ecg)
+            written = writer.submit(keep, made)
         if written is not None:
             bar.update(written.result())
     return failures
@@ -147,16 +163,16 @@ def to_do(store: SweepStore, progress: bool) -> tuple[list[int], tqdm]:
     """The chunks that are not done, or no longer as they were written, and a bar that counts ECGs."""
     checked = tqdm(store.chunks, "checking", unit=" chunk", leave=False, delay=1, disable=not progress)
     pending = [chunk for chunk in checked if store.fault(chunk)]
-    left = sum(len(store.rows(chunk)) for chunk in pending)
+    left = sum(len(store.rows(chunk)) - len(intact(store, chunk)) for chunk in pending)
     first = len(store) - left
     return pending, tqdm(total=len(store), initial=first, unit=" ECG", desc="sweep", disable=not progress)
 
 
 def rows_to_do(store: SweepStore, kept: MeasuredRows, progress: bool) -> tuple[list[int], tqdm]:
     """The chunks that are made and not measured, and a bar that counts ECGs."""
-    done = store.done
-    pending = [chunk for chunk in done if kept.fault(chunk)]
-    total, left = (sum(len(store.rows(chunk)) for chunk in chunks) for chunks in (done, pending))
+    there = store.kept
+    pending = [chunk for chunk in there if kept.fault(chunk)]
+    total, left = (sum(len(store.present(chunk)) for chunk in chunks) for chunks in (there, pending))
     return pending, tqdm(total=total, initial=total - left, unit=" ECG", desc="measure", disable=not progress)
 
 
@@ -180,12 +196,12 @@ def _measure_chunks(
             bar.update(len(frame))
             waiting.append(frame)
             chunk = int(frame["ecg"].iloc[-1]) // store.identity["chunk"]
-            if frame["ecg"].iloc[-1] == store.rows(chunk)[-1]:
+            if frame["ecg"].iloc[-1] == store.present(chunk)[-1]:
                 kept.write(chunk, pd.concat(waiting, ignore_index=True))
                 waiting = []
 
 
-def _batches(store: SweepStore, pending: list[int], stop: threading.Event) -> Iterator[range]:
+def _batches(store: SweepStore, pending: list[int], stop: threading.Event) -> Iterator[list[int]]:
     """The ECGs to measure in one call each, until asked to stop."""
     for chunk in pending:
         rows = whole_chunk(store, chunk)

@@ -5,12 +5,16 @@ import re
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from models.ecg import ECG
+
 COLUMNS = ("record", "patient_id", "age", "sex", "heart_rate", "text", "statements", "fold", "path")
 FOLDS = 10
+VERSIONS = {500.0: ("filename_hr", "hr"), 100.0: ("filename_lr", "lr")}
 OVER_89 = 90.0
 LIKELIHOOD_UNKNOWN = 0.5
 RR_LIMITS_MS = (200.0, 3000.0)
@@ -42,6 +46,27 @@ def ptbxl_listing(folder: Path, fs: int = 500) -> pd.DataFrame:
 def ptbxl_descriptions(folder: Path) -> dict[str, str]:
     """What each statement code of PTB-XL means, in words."""
     return _ptbxl_codes(folder)["description"].to_dict()
+
+
+def ptbxl_row(ecg: ECG, index: int, number: int, patients: dict[int, int]) -> dict[str, Any]:
+    """What PTB-XL's table says of one ECG; `patients` are numbered as their seeds are met."""
+    asked, seed = ecg.conditions[index], ecg.seeds[index]
+    patient = patients.setdefault(seed if seed >= 0 else -number, len(patients) + 1)
+    column, ending = VERSIONS[ecg.fs]
+    paths = {"filename_lr": "", "filename_hr": ""}
+    paths[column] = f"records{ecg.fs:g}/{number // 1000 * 1000:05d}/{number:05d}_{ending}"
+    return {
+        "ecg_id": number,
+        "patient_id": patient,
+        "age": asked.age,
+        "sex": {"female": 1, "male": 0}.get(asked.sex),
+        "report": asked.text or "",
+        "strat_fold": 1 + zlib.crc32(str(patient).encode()) % FOLDS,
+        "heart_rate": asked.heart_rate,
+        "seed": seed,
+        "record": str(ecg.annotations["record"][index]) if "record" in ecg.annotations else "",
+        "source": f"{'SYNTHETIC: ' if ecg.provenance.get('synthetic') else ''}{ecg.provenance.get('source', '')}",
+    } | paths
 
 
 def mimic_listing(

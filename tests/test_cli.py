@@ -1,6 +1,7 @@
 """Each verb of the command line does its work, teaches in its help, and refuses in a sentence."""
 
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,10 @@ from known_beats import known_ecg
 
 from discovery.cli import main
 from discovery.cli_help import EXAMPLES
+from discovery.store import SweepStore
 from models.ecg import LEADS
+from models.records import open_ptbxl
+from models.strips import read_csv, read_npz
 
 PLAN = """
 base: {heart_rate: 70, text: sinus rhythm}
@@ -65,6 +69,74 @@ def test_generate_numbers_several_pictures(tmp_path):
     out = tmp_path / "e.png"
     assert main(["generate", "--n", "2", "--plain", "--generator", "simulator", "--out", str(out)]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["e-1.png", "e-2.png"]
+
+
+def test_a_plan_says_what_it_would_cost_and_asks(runs, tmp_path, capsys, monkeypatch):
+    command = ["sweep", str(runs / "plan.yaml"), "--out", str(tmp_path / "s"), "--generator", "simulator"]
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    asked = []
+    for answer, made in (("n", False), ("y", True)):
+        monkeypatch.setattr("builtins.input", lambda question, said=answer: asked.append(question) or said)
+        assert main([*command, "--quiet"]) == 0
+        assert (tmp_path / "s").exists() is made
+        shown = capsys.readouterr().out
+        assert re.search(r"Forecast from 16 ECGs made here: 4 cells, 24 ECGs in 1 chunks", shown)
+        assert re.search(
+            r"generating  about .*measuring   about .*disk        about [\d.]+ [MG]B", shown, re.S
+        )
+    assert asked == [f"Make 24 ECGs in {tmp_path / 's'}? [y/N] "] * 2
+
+
+def test_a_sweep_is_measured_while_it_is_made(runs, tmp_path, capsys):
+    command = ["sweep", str(runs / "plan.yaml"), "--out", str(tmp_path / "s"), "--generator", "simulator"]
+    assert main([*command, "--yes", "--measure", "--quiet"]) == 0
+    assert main(["show", str(tmp_path / "s"), "--verify"]) == 0
+    assert re.search(r"24 of 24 ECGs .*measured    24 ECGs by measure-", capsys.readouterr().out, re.S)
+
+
+def test_show_tells_what_is_there_by_its_exit_code(runs, tmp_path, capsys):
+    store = shutil.copytree(runs / "sweep", tmp_path / "mein Herz ♥")
+    assert main(["show", str(store), "--verify"]) == 0
+    shard = next(store.glob("signals.zarr/signals/c/*/0/0"))
+    content = bytearray(shard.read_bytes())
+    content[500] ^= 4
+    shard.write_bytes(bytes(content))
+    assert main(["show", str(store)]) == 0
+    assert main(["show", str(store), "--verify"]) == 4
+    assert "damaged     chunk 0: signals.zarr" in capsys.readouterr().out
+    (store / "done" / "000000.json").unlink()
+    assert main(["show", str(store)]) == 3
+    assert "0 of 24 ECGs" in capsys.readouterr().out
+
+
+def test_a_sweep_is_exported(runs, tmp_path, capsys):
+    out, store = tmp_path / "as ptb-xl", SweepStore(runs / "sweep")
+    assert main(["export", str(runs / "sweep"), "--out", str(out), "--query", "age > 60"]) == 0
+    records = open_ptbxl(out)
+    expected = store.signals("age > 60")
+    np.testing.assert_allclose(records.ecg(slice(None)).signals, expected.signals, atol=1e-4)
+    assert records.table["patient_id"].nunique() == 6
+    assert set(records.table["statements"][0]) == {"SR"}
+    assert main(["export", str(runs / "sweep"), "--out", str(tmp_path / "e.npz")]) == 0
+    assert (
+        main(["export", str(runs / "sweep"), "--out", str(tmp_path / "e.csv"), "--query", "ecg == 13"]) == 0
+    )
+    assert "1 files" in capsys.readouterr().out
+    read = list(read_npz(tmp_path / "e-000000.npz"))
+    assert len(read) == 24
+    np.testing.assert_array_equal(read[13][1].signals, store.ecg(13).signals)
+    assert len({name for name, _ in read}) == 24
+    np.testing.assert_allclose(read_csv(tmp_path / "e-0000013.csv").signals, store.ecg(13).signals, atol=1e-4)
+
+
+def test_an_export_of_nothing_or_of_another_kind_is_refused(runs, tmp_path, capsys):
+    for ending, more, said in (
+        ("png", [], "path must end in .npz or .csv, got 'e.png'"),
+        ("csv", ["--query", "age > 99"], "query must find ECGs that are made, got none for 'age > 99'"),
+        ("csv", ["--query", "colour > 9"], "query must be one that pandas can apply to ecg, cell,"),
+    ):
+        assert main(["export", str(runs / "sweep"), "--out", str(tmp_path / f"e.{ending}"), *more]) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_sweep_measure_map(runs, capsys):
@@ -198,6 +270,7 @@ def test_the_study_prints_its_findings_and_where_to_look(tmp_path, capsys):
         (["measure", "a.csv", "--workers", "0", "--quiet"], 2, "--workers must be at least 1, got 0"),
         (["measure", "a", "--out", "table.xls"], 2, "table must end in .csv or .parquet, got 'table.xls'"),
         (["map", "table.json"], 2, "table must end in .csv or .parquet, got 'table.json'"),
+        (["show", "nowhere"], 1, "folder must hold a sweep, got nowhere"),
         (["report", "nowhere"], 1, "folder must hold a sweep, got nowhere"),
         (["dance"], 2, "invalid choice: 'dance'"),
         ([], 2, "required"),

@@ -3,6 +3,7 @@ import pytest
 from scipy import stats
 
 from discovery.designs import grid
+from discovery.plots import plot_sensitivity
 from discovery.samplings import saltelli
 from discovery.sensitivity import sensitivity, sobol_shares
 from models.ecg import Conditions
@@ -84,3 +85,26 @@ def test_the_wrong_design_and_column_are_refused(study):
         sensitivity(table, design, "qt")
     with pytest.raises(ValueError, match="points must number at least 16 with qt_ms in every ECG, got 1"):
         sensitivity(table[table["ecg"] % 512 == 0], design, "qt_ms")
+
+
+def test_the_shares_are_drawn_with_their_intervals_and_n(study):
+    design, table = study
+    found = sensitivity(table, design, "qt_ms")
+    figure = plot_sensitivity(found)
+    axes = figure.axes[0]
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names[-1] == "Heart rate"
+    assert set(names) == {"Age", "The heart itself (seed)", "Heart rate"}
+    drawn = {line.get_label(): line.get_xdata() for line in axes.get_lines()}
+    np.testing.assert_allclose(np.sort(drawn["alone"]), np.sort(found.table["first"]))
+    np.testing.assert_allclose(np.sort(drawn["with its interactions"]), np.sort(found.table["total"]))
+    assert "QT" in axes.get_xlabel()
+    assert "n = 512 points" in figure.caption
+    assert "not of patients" in figure.caption
+
+
+def test_what_does_not_vary_is_not_drawn(study):
+    design, table = study
+    found = sensitivity(table.assign(flat_ms=3.0), design, "flat_ms")
+    with pytest.raises(ValueError, match="flat_ms must vary to be shared out, got the same value"):
+        plot_sensitivity(found)

@@ -164,7 +164,7 @@ def test_another_sweep_in_the_folder_is_refused_with_what_differs(tmp_path):
 
 def test_another_version_of_the_toolkit_is_refused(tmp_path, monkeypatch):
     run_sweep(plan(1, 4), Toy(), tmp_path, **quiet)
-    monkeypatch.setattr("discovery.store.metadata.version", lambda name: "99.0")
+    monkeypatch.setattr("discovery.store_plan.metadata.version", lambda name: "99.0")
     with pytest.raises(FileExistsError, match="holds ECGs made by version .*, not 99.0: "):
         run_sweep(plan(1, 4), Toy(), tmp_path, **quiet)
 
@@ -270,10 +270,50 @@ def test_a_generator_that_fails_for_one_cell_makes_all_others(tmp_path):
     assert not list((tmp_path / "failed").iterdir())
 
 
-def test_the_guilty_cell_of_a_mixed_chunk_is_found(tmp_path):
-    with pytest.raises(SweepError) as told:
-        run_sweep(plan(), Toy(fails=40), tmp_path, chunk=64, **quiet)
-    assert set(told.value.failures) == {4, 5}
+def test_a_failing_cell_does_not_spoil_those_that_share_its_chunk(tmp_path, undisturbed):
+    """Their ECGs are kept and measured, only what failed is tried again, and nothing tells the difference."""
+    with pytest.raises(SweepError, match="140 of 160 ECGs are made and kept") as told:
+        run_sweep(plan(), Toy(fails=40), tmp_path, chunk=16, **quiet)
+    assert told.value.failures == {cell: "ValueError: no heart of 40 years" for cell in (4, 5)}
+    store = SweepStore(tmp_path)
+    assert (store.made, len(store.kept), len(store.done)) == (140, 10, 8)
+    assert store.failures() == told.value.failures
+    assert [said.split(":")[0] for said in store.verify()] == ["chunk 2", "chunk 3"]
+    assert store.damaged() == []
+    with pytest.warns(UserWarning, match="holds 140 of 160 ECGs"):
+        table = measure_sweep(store, means, workers=2, **quiet)
+    assert table["ecg"].tolist() == [*range(40), *range(60, 160)]
+    expected = undisturbed[1].drop(index=range(40, 60)).reset_index(drop=True)
+    pd.testing.assert_frame_equal(table, expected)
+    assert len(store.signals("age == 30")) == 20
+    with pytest.raises(LookupError, match="got 40 in chunk 2 .*cell 4 is not made: ValueError: no heart of"):
+        store.ecg([39, 40])
+    again = Counted()
+    same_bits(run_sweep(plan(), again, tmp_path, **quiet), undisturbed)
+    assert again.made == 20
+
+
+def test_a_cell_that_fails_again_leaves_the_others_alone(tmp_path):
+    for tries in (140, 0):
+        maker = Counted()
+        object.__setattr__(maker, "fails", 40)
+        with pytest.raises(SweepError):
+            run_sweep(plan(), maker, tmp_path, chunk=16, **quiet)
+        assert SweepStore(tmp_path).made == 140, tries
+
+
+class Large(Toy):
+    """Cannot make more than one cell at once."""
+
+    def generate(self, conditions, seeds):
+        if len(set(conditions)) > 1:
+            raise MemoryError("too many at once")
+        return super().generate(conditions, seeds)
+
+
+def test_what_can_be_made_cell_by_cell_is_no_failure(tmp_path, undisturbed):
+    same_bits(run_sweep(plan(), Large(), tmp_path, chunk=16, **quiet), undisturbed)
+    assert SweepStore(tmp_path).failures() == {}
 
 
 class Odd(Toy):
