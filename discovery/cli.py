@@ -2,13 +2,11 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from discovery.cli_help import DESCRIPTION, EXAMPLES
-
-VERBS = "generate | sweep | show | export | measure | map | test | report | study"
+from discovery.cli_options import parser_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -16,9 +14,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     `show` has two more: 3 the sweep is not finished, 4 it is damaged.
     """
-    parser = _parser()
+    works = {"generate": generate, "sweep": sweep, "show": show, "export": export, "measure": measure_ecgs}
+    works |= {"map": map_table, "test": put_hypotheses, "report": report, "study": study}
     try:
-        given = parser.parse_args(arguments)
+        given = parser_of(works).parse_args(arguments)
     except SystemExit as ended:
         return int(ended.code or 0)
     try:
@@ -120,7 +119,7 @@ def export(given: argparse.Namespace) -> int:
         paths = save_sweep(store, given.out, given.query)
         print(f"{len(paths):,} files, {paths[0]} to {paths[-1].name}")
         return 0
-    from models.records import write_ptbxl
+    from models.records_written import write_ptbxl
     from models.statements import recognise
     from models.vocabulary import STATEMENTS
 
@@ -327,91 +326,6 @@ def _agreed(question: str) -> bool:
 def _kind(ecg: Any) -> tuple:
     """What ECGs must share to stand in one batch."""
     return ecg.fs, ecg.leads, ecg.signals.shape[2]
-
-
-def _parser() -> argparse.ArgumentParser:
-    """The parser of all verbs."""
-    wide = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("discovery", description=DESCRIPTION, formatter_class=wide)
-    verbs = parser.add_subparsers(metavar=VERBS, required=True)
-
-    def verb(name: str, work: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
-        made = verbs.add_parser(name, description=work.__doc__, epilog=EXAMPLES[name], formatter_class=wide)
-        made.set_defaults(verb=work)
-        made.add_argument("--debug", action="store_true", help="show where an error arose")
-        made.add_argument("--quiet", action="store_true", help="no progress bars")
-        return made
-
-    _generate_options(verb("generate", generate))
-    _sweep_options(verb("sweep", sweep))
-    made = verb("show", show)
-    made.add_argument("folder", type=Path, help="folder of a sweep or study")
-    made.add_argument("--verify", action="store_true", help="read every byte and check it")
-    made = verb("export", export)
-    made.add_argument("folder", type=Path, help="folder of a sweep or study")
-    made.add_argument(
-        "--out", type=Path, required=True, help="a new folder, or a name that ends in .npz or .csv"
-    )
-    made.add_argument("--query", help="which ECGs, as in \"age > 60 and sex == 'female'\"; all if not said")
-    made = verb("measure", measure_ecgs)
-    made.add_argument("paths", type=Path, nargs="+", help="a sweep's folder, or files and folders of ECGs")
-    made.add_argument("--out", type=Path, help="table.csv (the default) or .parquet")
-    made.add_argument("--workers", type=int, default=1, help="processes that share the ECGs")
-    made = verb("map", map_table)
-    made.add_argument("table", type=Path, help="table of measurements, .csv or .parquet")
-    made.add_argument("--color", nargs="+", metavar="COLUMN", help="one panel for each")
-    made.add_argument("--columns", nargs="+", metavar="COLUMN", help="what the map is made of")
-    made.add_argument("--seed", type=int, default=0, help="of the layout")
-    made.add_argument("--out", type=Path, default=Path("map.png"), help=".png, .svg or .pdf")
-    made = verb("test", put_hypotheses)
-    made.add_argument("folder", type=Path, help="folder of a sweep, or hypotheses.yaml in it")
-    made.add_argument("--hypotheses", type=Path, help="YAML file; without, those frozen in the folder")
-    made.add_argument(
-        "--adjust", choices=("holm", "bh"), default="holm", help="holm: few claims; bh: a screen"
-    )
-    made.add_argument("--out", type=Path, help="findings as .csv or .parquet")
-    made = verb("report", report)
-    made.add_argument("folder", type=Path, help="folder of a sweep or study")
-    made.add_argument("--out", type=Path, help="HTML file; FOLDER/report.html if not said")
-    made = verb("study", study)
-    made.add_argument("--out", type=Path, default=Path("runs/first-study"), help="folder; %(default)s")
-    made.add_argument("--quick", action="store_true", help="a tenth of the ECGs")
-    made.add_argument("--overwrite", action="store_true", help="remove the ECGs of another generator there")
-    made.add_argument("--no-instrument", action="store_true", help="leave out the simulated check")
-    _generator_option(made)
-    return parser
-
-
-def _sweep_options(made: argparse.ArgumentParser) -> None:
-    """What `discovery sweep` takes."""
-    made.add_argument("plan", type=Path, help="YAML file: base, factors, repeats, seed")
-    made.add_argument("--out", type=Path, required=True, help="folder of the sweep")
-    made.add_argument("--hypotheses", type=Path, help="YAML file of hypotheses to freeze beforehand")
-    made.add_argument("--yes", action="store_true", help="make it without asking")
-    made.add_argument("--measure", action="store_true", help="measure while the next ECGs are made")
-    made.add_argument("--workers", type=int, default=1, help="processes that measure")
-    made.add_argument("--overwrite", action="store_true", help="remove another sweep that lies there")
-    _generator_option(made)
-
-
-def _generate_options(made: argparse.ArgumentParser) -> None:
-    """What `discovery generate` takes."""
-    made.add_argument("--age", type=float, help="years")
-    made.add_argument("--sex", help="female or male")
-    made.add_argument("--hr", type=float, metavar="BPM", help="heart rate")
-    made.add_argument("--text", help="report; statements may be separated by |")
-    made.add_argument("--seed", type=int, default=0, help="which heart; --n hearts from here on")
-    made.add_argument("--n", type=int, default=1, help="how many ECGs")
-    made.add_argument("--layout", choices=("3x4", "6x2", "12x1"), default="3x4", help="of pictures")
-    made.add_argument("--plain", action="store_true", help="pictures without measurements")
-    made.add_argument("--out", type=Path, default=Path("ecg.png"), help="%(default)s if not said")
-    _generator_option(made)
-
-
-def _generator_option(made: argparse.ArgumentParser) -> None:
-    """Which generator."""
-    words = "ptbxl (bundled), simulator (known truth), or the path of a checkpoint; %(default)s if not said"
-    made.add_argument("--generator", default="ptbxl", help=words)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ PACKAGES = ("models", "discovery")
 # Each heavy library has one door: the modules (patterns) that may import it.
 DOORS = {
     "torch": ("models.*",),
-    "wfdb": ("models.records",),
+    # records reads, its room writes
+    "wfdb": ("models.records", "models.records_written"),
     "safetensors": ("models.checkpoints",),
     "neurokit2": ("discovery.delineate",),
     # store is the face, its signals and its rows are rooms

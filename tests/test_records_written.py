@@ -5,7 +5,8 @@ import pytest
 import wfdb
 
 from models.ecg import ECG, Conditions
-from models.records import open_ptbxl, read_wfdb, write_ptbxl
+from models.records import open_ptbxl, read_wfdb
+from models.records_written import write_ptbxl
 from models.synthetic import Simulator
 
 ASKED = [
@@ -59,9 +60,20 @@ def test_a_folder_with_something_in_it_is_left_alone(three, tmp_path):
         write_ptbxl(tmp_path, [three])
 
 
-def test_nothing_and_other_frequencies_are_refused(three, tmp_path):
+def test_nothing_and_mixed_frequencies_are_refused(three, tmp_path):
     with pytest.raises(ValueError, match="batches must hold at least one ECG to be written to .*, got none"):
         write_ptbxl(tmp_path / "a", [])
-    strip = ECG(np.zeros((1, 12, 50), np.float32), 250.0)
-    with pytest.raises(ValueError, match="ECGs must be sampled at 500 Hz, or all at 100 Hz.* got 250 Hz"):
-        write_ptbxl(tmp_path / "b", [strip])
+    strips = [ECG(np.zeros((1, 12, 50), np.float32), fs) for fs in (500.0, 100.0)]
+    with pytest.raises(ValueError, match="ECGs must all be sampled alike, got 100 Hz after others"):
+        write_ptbxl(tmp_path / "b", strips)
+
+
+def test_other_frequencies_are_resampled_and_say_so(tmp_path):
+    times = np.arange(2500) / 250
+    wave = np.sin(2 * np.pi * 5 * times)[None, None].repeat(12, axis=1)
+    folder = write_ptbxl(tmp_path, [ECG(wave, 250.0, provenance={"source": "made", "synthetic": True})])
+    read = open_ptbxl(folder).ecg(0)
+    assert read.fs == 500 and read.signals.shape[2] == 5000
+    expected = np.sin(2 * np.pi * 5 * np.arange(5000) / 500)
+    assert np.abs(read.signals[0, 0, 200:-200] - expected[200:-200]).max() < 0.01
+    assert "resampled: from 250 Hz" in next(folder.rglob("*.hea")).read_text()
