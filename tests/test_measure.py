@@ -171,3 +171,15 @@ def test_a_t_wave_that_rises_out_of_qrs_does_not_widen_it():
     simulator = Simulator({"qt_ms": {"fixed": 280}, "pr_ms": {"fixed": 160}, "qrs_ms": {"fixed": 94}})
     table = measure(simulator.generate([Conditions(50, "female", 70, "sinus rhythm")] * 24, range(24)))
     assert table["qrs_ms"].to_numpy() == pytest.approx(94, abs=14)
+
+
+@pytest.mark.parametrize(
+    ("leads", "fs", "seconds"), [(8, 100, 4), (12, 100, 60), (8, 360, 10), (12, 1000, 4), (8, 1000, 20)]
+)
+def test_the_range_of_inputs_is_measured(leads, fs, seconds):
+    ecg = known_ecg(1, fs=float(fs), seconds=float(seconds), rate=75)
+    row = measure(eight_leads(ecg) if leads == 8 else ecg).iloc[0]
+    assert row["reasons"] == ""
+    assert row["rate_bpm"] == pytest.approx(75, abs=0.5)
+    for name, value in {"pr_ms": 162, "qrs_ms": 88, "qt_ms": 372}.items():
+        assert row[name] == pytest.approx(value, abs=8), name
