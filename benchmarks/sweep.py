@@ -98,7 +98,7 @@ def overhead(design: Design, generator: Generator, place: Path) -> Figures:
     print(f"one cell's signals   {cell:8.3f} s  ({design.repeats} ECGs)")
     print(f"disk per ECG         {size / len(design) / 1000:8.1f} kB")
     print(f"most memory          {memory_mb():8.0f} MB")
-    files = sum(path.stem.isdigit() for path in paths)  # those that each chunk has
+    files = sum(path.stem.isdigit() and not {"lead", "time"} & {*path.parts} for path in paths)
     row = rows.memory_usage(deep=True).sum() / len(rows)
     return Figures(len(design), kept, measured, size, files, len(store.chunks), row)
 
@@ -170,7 +170,7 @@ def capacity(figures: Figures, generator: Generator) -> str:
 
 
 BREAKS = """\
-Memory while sweeping does not grow with the sweep's length.
+A sweep holds a few chunks of signals in memory at a time, whatever its length; its plan it holds whole.
 
 ## What breaks first
 
