@@ -29,7 +29,8 @@ def plot_effects(findings: Iterable[Any]) -> Picture:
     Parameters
     ----------
     findings : iterable of Finding or Evidence
-        With `Evidence` the published effect stands beside the generator's, as a diamond with its range.
+        With `Evidence` the published effect stands beside the generator's, as a diamond with its range,
+        and the effect in recorded ECGs as a square.
 
     Raises
     ------
@@ -62,6 +63,8 @@ def plot_effects(findings: Iterable[Any]) -> Picture:
     )
     if any(getattr(item, "published", None) for item in findings):
         figure.caption += " Open diamonds: published effects in people, with their range where one is given."
+    if any(getattr(item, "recorded", None) for item in findings):
+        figure.caption += " Open squares: recorded ECGs measured by the same code, with 95 % interval."
     write_caption(figure)
     return figure
 
@@ -81,6 +84,19 @@ def interval_in_words(finding: Any) -> str:
     numbers = (round(number, digits) + 0.0 for number in (finding.estimate, finding.low, finding.high))
     value, low, high = (f"{number:.{digits}f}" for number in numbers)
     return f"{value} [{low}, {high}]".replace("-", "\N{MINUS SIGN}")
+
+
+def _compare(axes: Any, item: Any, place: float) -> None:
+    """Draw recorded ECGs just above a finding and the published effect just below it, where they are known."""
+    recorded, published = getattr(item, "recorded", None), getattr(item, "published", None)
+    marks = []
+    if recorded and np.isfinite(recorded.estimate):
+        marks.append((recorded.estimate, recorded, place + 2.6, "s"))
+    if published:
+        marks.append((published.value, published, place - 2.6, "D"))
+    for value, known, height, marker in marks:
+        axes.plot([known.low, known.high], [height, height], color=FAINT, linewidth=0.9)
+        axes.plot(value, height, marker, markersize=4.2, mfc="white", mec=FAINT)
 
 
 @dataclass(frozen=True)
@@ -108,7 +124,7 @@ class _Part:
         axes.set_xlabel(finding_of(self.findings[0]).unit or "no unit", fontsize=9, labelpad=1)
         whole = figure.get_size_inches()[1] * MM_PER_INCH
         for item, label, place in zip(self.findings, self.labels, self.places, strict=True):
-            finding, published = finding_of(item), getattr(item, "published", None)
+            finding = finding_of(item)
             marker, face, edge = VERDICT_MARKS.get(finding.verdict, ("o", "white", INK))
             if finding.as_expected:
                 face = edge = GREEN
@@ -119,10 +135,7 @@ class _Part:
             if np.isfinite(finding.estimate):
                 axes.plot([finding.low, finding.high], [place, place], color=edge, linewidth=1.6)
                 axes.plot(finding.estimate, place, marker, markersize=6, mfc=face, mec=edge)
-            if published:
-                below = place - 2.6
-                axes.plot([published.low, published.high], [below, below], color=FAINT, linewidth=0.9)
-                axes.plot(published.value, below, "D", markersize=4.2, mfc="white", mec=FAINT)
+            _compare(axes, item, place)
             written = {
                 LABEL_MM: label,
                 ESTIMATE_MM: interval_in_words(finding),

@@ -104,7 +104,7 @@ def first_study(
 def study_design(quick: bool = False) -> Design:
     """The plan: age x sex x heart rate x five texts on the same hearts, and a denied statement as control."""
     base = Conditions(age=50)
-    ages, rates, repeats = ((30, 50, 70), (60, 80, 100), 8) if not quick else ((30, 50), (60, 90), 3)
+    ages, rates, repeats = ((30, 50, 70), (60, 80, 100), 16) if not quick else ((30, 50), (60, 90), 3)
     sexes = ("female", "male")
     whole = grid(base, repeats=repeats, seed=2025, age=ages, sex=sexes, heart_rate=rates, text=TEXTS)
     control = grid(base, repeats=repeats, seed=2025, sex=sexes, heart_rate=rates, text=[DENIAL])

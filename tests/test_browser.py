@@ -258,7 +258,7 @@ def test_first_look_by_mouse_and_keyboard(lab, chrome):
         told(paper, "Measured: rate")
         overlay = page.locator("canvas.beat-overlay")
         told(overlay, "B, orange and dashed")
-        assert card.get_by_text("B — 40 years, female, 70 bpm, <b>LBBB</b>").is_visible()
+        assert card.get_by_text("B - - - 40 years, female, 70 bpm, <b>LBBB</b>").is_visible()
         assert card.get_by_text("CLBBB").first.is_visible() and card.locator("b").count() == 0
 
         before = picture(paper)

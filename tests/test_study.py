@@ -24,7 +24,7 @@ def test_the_design_crosses_everything_and_pairs_by_seed():
     assert set(design.factors["text"]) == {*TEXTS, DENIAL}
     seeds = design.table.groupby("cell")["seed"].apply(tuple)
     assert seeds.nunique() == 1
-    assert 600 <= len(design) <= 1000
+    assert 1000 <= len(design) <= 2000
     assert len(study_design(quick=True)) < len(design) / 4
 
 
