@@ -101,8 +101,9 @@ class BundledGenerator:
         Returns
         -------
         ECG
-            With `annotations`: `latent` (batch, dimension), the heart before any condition is applied to it;
-            `used_age` (years), `used_female`, `used_heart_rate` (bpm), what stood in for unknown conditions.
+            With `annotations`: `latent` (batch, dimension), the heart in whitened coordinates, the linear effect
+            of the conditions taken out (what the flow makes of them is in it); `used_age` (years),
+            `used_female`, `used_heart_rate` (bpm), what stood in for unknown conditions.
 
         Raises
         ------

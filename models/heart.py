@@ -23,6 +23,7 @@ QRST_SPAN = ~P_SPAN
 TIMING_LIMITS_MS = ((70.0, 460.0), (50.0, 240.0), (200.0, 700.0), (12.0, 140.0))
 SIZE_LIMITS_MV = (0.004, 1.5)
 FURTHEST = 4.0
+"""Robust standard deviations beyond which a recorded value counts as a miss of the measurement."""
 SHRINKAGE = 0.05
 STATEMENT_PENALTY = 1.5
 _TAPER = np.clip((-FRAME_MS[P_SPAN] - 4.0) / 24.0, 0.0, 1.0)

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from toys import Watched
 
 from discovery.hypotheses import read_frozen
 from discovery.measure import measure
@@ -13,23 +14,6 @@ from models.synthetic import Simulator
 
 PATIENT = Conditions(age=60, sex="male", heart_rate=75, text="sinus rhythm")
 SECONDS = 60
-
-
-class Watched:
-    """A simulator that keeps what it was asked, can be slow, and can fail."""
-
-    name, digest, fs = "watched", "0123456789abcdef", 500.0
-
-    def __init__(self, *, wait=None, error=None):
-        self.asked, self.within, self.wait, self.error = [], Simulator(), wait, error
-
-    def generate(self, conditions, seeds):
-        self.asked += list(zip(conditions, seeds, strict=True))
-        if self.wait is not None:
-            self.wait.wait(SECONDS)
-        if self.error is not None:
-            raise self.error
-        return self.within.generate(conditions, seeds)
 
 
 @pytest.fixture

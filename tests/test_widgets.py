@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from toys import Watched
 
 from discovery.delineate import delineate
 from discovery.measure import measure
@@ -28,23 +29,6 @@ from models.synthetic import Simulator
 
 PATIENT = Conditions(age=60, sex="male", heart_rate=75, text="sinus rhythm")
 SECONDS = 60
-
-
-class Watched:
-    """A simulator that keeps what it was asked, can be slow, and can fail."""
-
-    name, digest, fs = "watched", "0123456789abcdef", 500.0
-
-    def __init__(self, *, wait=None, error=None):
-        self.asked, self.within, self.wait, self.error = [], Simulator(), wait, error
-
-    def generate(self, conditions, seeds):
-        self.asked += list(zip(conditions, seeds, strict=True))
-        if self.wait is not None:
-            self.wait.wait(SECONDS)
-        if self.error is not None:
-            raise self.error
-        return self.within.generate(conditions, seeds)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A quick, exact generator and measurer that fail or dawdle when asked, for the tests of sweeps."""
+"""A quick, exact generator and measurer that fail or dawdle when asked, for the tests of sweeps and widgets."""
 
 import os
 import time
@@ -9,9 +9,11 @@ import pandas as pd
 
 from discovery.designs import grid
 from models.ecg import ECG, Conditions, check_request, twelve_leads
+from models.synthetic import Simulator
 
 PATIENT = Conditions(age=50, sex="female", heart_rate=70, text="sinus rhythm")
 SAMPLES = 300
+PATIENCE_S = 60
 
 
 @dataclass(frozen=True)
@@ -71,3 +73,20 @@ def plan(ages=8, repeats=10, seed=7):
     return grid(
         PATIENT, age=range(20, 20 + 10 * ages, 10), sex=["female", "male"], repeats=repeats, seed=seed
     )
+
+
+class Watched:
+    """A simulator that keeps what it was asked, can be slow, and can fail."""
+
+    name, digest, fs = "watched", "0123456789abcdef", 500.0
+
+    def __init__(self, *, wait=None, error=None):
+        self.asked, self.within, self.wait, self.error = [], Simulator(), wait, error
+
+    def generate(self, conditions, seeds):
+        self.asked += list(zip(conditions, seeds, strict=True))
+        if self.wait is not None:
+            self.wait.wait(PATIENCE_S)
+        if self.error is not None:
+            raise self.error
+        return self.within.generate(conditions, seeds)
