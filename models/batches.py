@@ -14,6 +14,8 @@ from models.strip import FS, StripScale, track
 
 LONGEST_SHIFT = 10 * HOP
 GAIN_SPREAD = 0.1
+CROP = 72
+"""Tokens of a strip seen in one training step, 5.8 s: cheaper than all, and a strip has many such views."""
 UNKNOWN_SHARE = 0.15
 """How often a strip's conditions are hidden, so that strips of unknown patients are known too."""
 
@@ -34,11 +36,21 @@ class StripBatches:
         self.material, self.scale, self.rows, self.device = material, scale, rows, device
         self.noise = material.noise_mv()
 
+    def training_loss(self, net: StripNet, chosen: np.ndarray, draw: np.random.Generator) -> torch.Tensor:
+        """Loss on a window of these strips with fresh noise, the conditions of some hidden."""
+        start = int(draw.integers(0, self.material.weight.shape[1] - CROP + 1))
+        return self.loss(net, chosen, draw, UNKNOWN_SHARE, slice(start, start + CROP))
+
     def loss(
-        self, net: StripNet, chosen: np.ndarray, draw: np.random.Generator, unknown: float
+        self,
+        net: StripNet,
+        chosen: np.ndarray,
+        draw: np.random.Generator,
+        unknown: float,
+        window: slice = slice(None),
     ) -> torch.Tensor:
-        """Loss on these strips with fresh noise; conditions are hidden with chance `unknown`."""
-        units, context, weight = self._inputs(chosen, draw)
+        """Loss on a window of these strips with fresh noise; conditions are hidden with chance `unknown`."""
+        units, context, weight = (part[:, window] for part in self._inputs(chosen, draw))
         rows = self.rows[chosen] * (draw.random((len(chosen), 1)) >= unknown)
         t = 1 / (1 + np.exp(-draw.normal(size=len(chosen))))
         x_0 = draw.standard_normal(units.shape)
@@ -63,7 +75,7 @@ class StripBatches:
         gain = np.exp(draw.normal(0, GAIN_SPREAD, (len(chosen), 1, 1)))
         rendered = _moved(material.rendered[chosen], shift) * gain
         residual = _moved(material.residual[chosen], shift) * gain
-        noise = self.noise[chosen] * gain[:, :, 0]
+        noise = self.noise[chosen] * gain
         rhythms = [material.rhythms[row] for row in chosen]
         tracks = np.stack([track(beats + shift / FS, kinds, SAMPLES) for beats, kinds, _ in rhythms])
         weight = _moved_weight(material.weight[chosen], shift)

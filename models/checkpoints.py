@@ -20,7 +20,7 @@ from models.population import Population
 from models.rhythm import RhythmModel
 from models.strip import StripScale
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,9 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> Path:
         "rhythm.ectopy": checkpoint.rhythm.ectopy,
         "heart.mean": heart.mean,
         "heart.colour": heart.colour,
+        "heart.spread": heart.spread,
         "heart.p_absent": heart.p_absent,
+        "heart.mirror": heart.mirror,
         "scale.envelope": checkpoint.scale.envelope,
         "scale.token": checkpoint.scale.token,
         "scale.beat": checkpoint.scale.beat,
@@ -125,7 +127,9 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> tup
             *_parts(arrays, "population", "shares age sex log_rr"),
         ),
         RhythmModel(*_parts(arrays, "rhythm", "log_cv autoregression ectopy")),
-        HeartModel(encoding, *_parts(arrays, "heart", "mean colour"), *shapes, arrays["heart.p_absent"]),
+        HeartModel(
+            encoding, *_parts(arrays, "heart", "mean colour spread"), *shapes, arrays["heart.p_absent"]
+        ),
         StripScale(*_parts(arrays, "scale", "envelope token beat")),
         EctopyModel(_shapes(arrays, "ectopic_shapes"), arrays["ectopy.log_size"]),
         _network(HeartNet(HeartNetConfig(**config["heart_net"])), "heart_net", tensors, device),

@@ -6,21 +6,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import nnls
 from scipy.signal import resample_poly
 
-from models.codec import HOP, to_tokens
+from models.codec import to_tokens
 from models.ectopy import FEWEST_BEATS, EctopyModel, carries_ectopy, ectopic_beats, fit_ectopy
 from models.encoding import Encoding, with_rhythm
 from models.heart import HeartModel, fill, fit_heart, heart_vectors
 from models.population import Population, fit_population
 from models.preparation import FINE, SAMPLES, Material
 from models.rhythm import RhythmModel, fit_rhythm
-from models.strip import FS, TOKEN, StripScale, envelope_parts
+from models.strip import BAND_OF, BANDS, FS, TOKEN, StripScale, envelope_parts
 
 FEWEST_RECORDS = 5
 """A statement with fewer training records has no column: what cannot be learnt is not promised."""
-VALIDATION_FOLD = 9
+VALIDATION_FOLD, TEST_FOLD = 9, 8
+"""Held out of all training: one fold decides when to stop and between recipes, one judges the result."""
 SCALE_STRIPS = 600
 
 
@@ -47,14 +49,15 @@ class Hearts:
         Whitened hearts.
     rows : ndarray, shape (strip, column)
         Encoded conditions.
-    train : ndarray of bool
-        Which strips are for training; the others are the validation fold's.
+    train, validation : ndarray of bool
+        Which strips are for training, and which are the validation fold's.
     statements : list of dict
     """
 
     white: np.ndarray
     rows: np.ndarray
     train: np.ndarray
+    validation: np.ndarray
     statements: list[Mapping[str, float]]
 
 
@@ -62,7 +65,7 @@ def fit_linear(material: Material) -> tuple[Linear, Hearts]:
     """The linear parts, fitted without the validation fold, and all labelled hearts in their coordinates."""
     labelled = material.select(_known(material))
     table = labelled.table
-    train = table["fold"].to_numpy() != VALIDATION_FOLD
+    train = for_training(table)
     seen = Counter(
         code for said in labelled.select(train).statements for code, sure in said.items() if sure > 0.3
     )
@@ -91,11 +94,17 @@ def fit_linear(material: Material) -> tuple[Linear, Hearts]:
         fit_population(encoding, age, female, rr_s, said),
         fit_rhythm([beats for beats, _ in inside], [kept for _, kept in inside], age, said),
         heart,
-        _fit_scale(material.select(material.table["fold"].to_numpy() != VALIDATION_FOLD)),
+        _fit_scale(material.select(for_training(material.table))),
         fit_ectopy(ectopic if len(ectopic) >= FEWEST_BEATS else list(some.beats)),  # else early, not other
         facts,
     )
-    return linear, Hearts(heart.whiten(vectors, rows), rows, train, labelled.statements)
+    return linear, Hearts(
+        heart.whiten(vectors, rows),
+        rows,
+        train,
+        (table["fold"] == VALIDATION_FOLD).to_numpy(),
+        labelled.statements,
+    )
 
 
 def strip_conditions(material: Material, encoding: Encoding) -> np.ndarray:
@@ -111,6 +120,11 @@ def recorded_beats(rhythm: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[n
     beats, _, kept = rhythm
     inside = (beats >= 0) & (beats <= SAMPLES / FS)
     return beats[inside], kept[inside]
+
+
+def for_training(table: pd.DataFrame) -> np.ndarray:
+    """Strips that are neither of the validation nor of the test fold."""
+    return ~table["fold"].isin([VALIDATION_FOLD, TEST_FOLD, 10]).to_numpy()
 
 
 def _known(material: Material) -> np.ndarray:
@@ -136,14 +150,16 @@ def _ectopic_beats(material: Material, index: int) -> list[np.ndarray]:
 def _fit_scale(material: Material) -> StripScale:
     """Envelope by non-negative least squares on a sample of residuals, then standard deviations of tokens."""
     some = material.select(np.random.default_rng(2).permutation(len(material.table))[:SCALE_STRIPS])
-    noise, rendered = some.noise_mv(), some.rendered.astype(float)
-    parts = np.stack([part.ravel() for part in envelope_parts(rendered, noise)], axis=1)
-    low, high = np.quantile(some.residual, 0.0005), np.quantile(some.residual, 0.9995)
-    square = np.clip(some.residual.astype(float), low, high).ravel() ** 2
-    weight = np.repeat(some.weight[:, :-1], HOP, axis=1)[:, None, :SAMPLES].repeat(8, axis=1).ravel() > 0
-    relative = 1 / parts[weight, 0]
-    envelope, _ = nnls(parts[weight] * relative[:, None], np.minimum(square[weight] * relative, 400.0))
-    scale = StripScale(np.maximum(envelope, [0.3, 1e-4, 1e-4]), np.ones(TOKEN), np.ones(TOKEN))
-    units = scale.to_unit(some.residual.astype(float), rendered, noise)[some.weight > 0]
+    noise, rendered, used = some.noise_mv(), some.rendered.astype(float), some.weight > 0
+    parts = [part[used] for part in envelope_parts(rendered, noise)]
+    square = to_tokens(some.residual.astype(float))[used].reshape(parts[0].shape) ** 2
+    envelope = np.zeros((BANDS, len(parts)))
+    for band in range(BANDS):
+        design = np.stack([part[..., band == BAND_OF].ravel() for part in parts], axis=1)
+        relative = 1 / design[:, 0]
+        target = np.minimum(square[..., band == BAND_OF].ravel() * relative, 400.0)
+        envelope[band], _ = nnls(design * relative[:, None], target)
+    scale = StripScale(np.maximum(envelope, [0.3, 1e-5, 1e-5]), np.ones(TOKEN), np.ones(TOKEN))
+    units = scale.to_unit(some.residual.astype(float), rendered, noise)[used]
     beats = to_tokens(rendered).reshape(-1, TOKEN)
     return StripScale(scale.envelope, units.std(axis=0) + 1e-3, beats.std(axis=0) + 0.01)

@@ -20,7 +20,7 @@ from models.strip import FS, TOKEN, render, track
 WEIGHTS = Path(__file__).parent / "weights"
 SECONDS = 10.0
 MARGIN_S = 1.0
-POPULATION, RHYTHM, HEART, STRIP, P_WAVE, ECTOPY = range(6)
+POPULATION, RHYTHM, HEART, STRIP, P_WAVE, ECTOPY, LIMIT = range(7)
 """Independent streams of one ECG's seed: one part of the ECG changes without stirring the others."""
 
 
@@ -176,7 +176,8 @@ class BundledGenerator:
             part.heart.p_wave(r.statements, np.random.default_rng((r.seed, P_WAVE)).random())
             for r in requests
         ]
-        hearts = part.heart.hearts(latent, rows, has_p)
+        chances = np.array([np.random.default_rng((r.seed, LIMIT)).random() for r in requests])
+        hearts = part.heart.hearts(latent, rows, has_p, chances)
         rhythms = [
             part.rhythm.draw(
                 r.heart_rate, r.age, r.statements, SECONDS, np.random.default_rng((r.seed, RHYTHM))

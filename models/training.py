@@ -15,16 +15,16 @@ import torch
 from torch import nn
 
 from models import flow
-from models.batches import UNKNOWN_SHARE, StripBatches, oversampling
+from models.batches import StripBatches, oversampling
 from models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from models.denoiser import HeartNet, HeartNetConfig, StripNet, StripNetConfig
-from models.fitting import VALIDATION_FOLD, Hearts, fit_linear, strip_conditions
+from models.fitting import VALIDATION_FOLD, Hearts, fit_linear, for_training, strip_conditions
 from models.preparation import Material, labelled_strips, load_material, prepare, save_material, waveforms
 from models.records import open_ptbxl
 from models.strip import CONTEXT, TOKEN
 
 FACTS = {
-    "training_data": "PTB-XL 1.0.3 (Wagner et al. 2020, doi 10.1038/s41597-020-0495-6, CC BY 4.0), folds 1-8",
+    "training_data": "PTB-XL 1.0.3 (Wagner et al. 2020, doi 10.1038/s41597-020-0495-6, CC BY 4.0), folds 1-7",
     "extra_data": "PhysioNet/CinC Challenge 2011 set-a (ODC-By 1.0), waveform only",
     "licence": "CC BY 4.0",
 }
@@ -41,7 +41,7 @@ class Schedule:
     heart_steps: int = 1500
     heart_batch: int = 256
     strip_steps: int = 3000
-    strip_batch: int = 64
+    strip_batch: int = 48
     rate: float = 1e-3
     seed: int = 7
     save_every: float = 180.0
@@ -122,7 +122,7 @@ def train_heart(hearts: Hearts, folder: Path, schedule: Schedule) -> tuple[Heart
     best, losses = copy.deepcopy(net), {"validation": math.inf}
     optimiser = torch.optim.AdamW(net.parameters(), lr=schedule.rate / 2, weight_decay=0.05)
     index = torch.from_numpy(np.flatnonzero(hearts.train))
-    held_out = torch.from_numpy(~hearts.train)
+    held_out = torch.from_numpy(hearts.validation)
     chance = torch.from_numpy(oversampling([hearts.statements[row] for row in index.tolist()]))
     for step in range(1, schedule.heart_steps + 1):
         rows = index[torch.multinomial(chance, schedule.heart_batch, replacement=True, generator=draw)]
@@ -151,8 +151,9 @@ def train_strip(
     average = copy.deepcopy(net)
     optimiser = torch.optim.AdamW(net.parameters(), lr=schedule.rate, weight_decay=0.01)
     step = _resume(folder / "strip.pt", net, average, optimiser, batches.device)
-    train = batches.material.table["fold"].to_numpy() != VALIDATION_FOLD
-    index, held_out = np.flatnonzero(train), np.flatnonzero(~train)
+    table = batches.material.table
+    index = np.flatnonzero(for_training(table))
+    held_out = np.flatnonzero(table["fold"] == VALIDATION_FOLD)
     chance = oversampling([batches.material.statements[row] for row in index])
     saved, recent, checkpoint = time.monotonic(), [], None
     while step < schedule.strip_steps or checkpoint is None:
@@ -162,7 +163,7 @@ def train_strip(
             for group in optimiser.param_groups:
                 group["lr"] = _rate(schedule, step)
             with torch.autocast(batches.device.type, torch.bfloat16):
-                value = batches.loss(net.train(), chosen, draw, UNKNOWN_SHARE)
+                value = batches.training_loss(net.train(), chosen, draw)
             _step(optimiser, net, value)
             _follow(average, net, min(0.998, (step + 1) / (step + 10)))
             step, recent = step + 1, [*recent[-49:], value.item()]
