@@ -30,8 +30,8 @@ DOORS = {
     "umap": ("discovery.maps",),
     "pynndescent": ("discovery.maps",),
     "statsmodels": ("discovery.hypotheses",),
-    # drawing: plots is the face, style (colours, sizes) and tracings (ECG paper) are its rooms
-    "matplotlib": ("discovery.plots", "discovery.style", "discovery.tracings"),
+    # drawing: plots is the face, style (colours, sizes), tracings and beat_panel (ECG paper) are its rooms
+    "matplotlib": ("discovery.plots", "discovery.style", "discovery.tracings", "discovery.beat_panel"),
     # widgets is the face, each widget a room of its own
     "ipywidgets": ("discovery.widgets", "discovery.widget_*"),
     "anywidget": ("discovery.widgets", "discovery.widget_*"),
