@@ -22,7 +22,8 @@ DOORS = {
     # records reads, its room writes
     "wfdb": ("models.records", "models.records_written"),
     "safetensors": ("models.checkpoints",),
-    "neurokit2": ("discovery.delineate",),
+    # delineate measures, second_opinion asks NeuroKit2's own route
+    "neurokit2": ("discovery.delineate", "discovery.second_opinion"),
     # store is the face, its signals and its rows are rooms
     "zarr": ("discovery.store", "discovery.store_signals"),
     "xarray": ("discovery.store", "discovery.store_signals"),

@@ -9,7 +9,7 @@ from discovery.quantities import ASKED, MEASURED, QUANTITIES, REASONS, quantity
 
 @pytest.fixture(scope="module")
 def table():
-    return measure(known_ecg(2), draws=2)
+    return measure(known_ecg(2), draws=2, second=True)
 
 
 def test_every_measured_column_is_described(table):
