@@ -82,8 +82,12 @@ def share(hits: int, n: int) -> str:
 
 REPORT = """# How ECGs are measured, and how well
 
-Written by `{command}` on {day} ({system}, Python {python}, NeuroKit2 {neurokit}). LUDB is
-not the CSE data base: nothing here states conformity with a standard.
+Written by
+
+    {command}
+
+on {day} ({system}, Python {python}, NeuroKit2 {neurokit}). LUDB is not the CSE data base: nothing here
+states conformity with a standard.
 
 ## How
 
@@ -110,7 +114,8 @@ absolute deviation tells; where it is half the SD, one or two records make the d
 What the figures do not show: LUDB here has {pless} ECGs without P and without a pacemaker, so the share of them given
 no PR is hardly known; QT above 120 a minute is judged by being answered, not by a manual edge; manual edges of
 neighbouring leads differ by 7 to 20 ms, so nothing much below an SD of 6 ms (PR), 5 ms (QRS) and 9 ms (QT) can be
-seen in them. Speed is that of the machine the page was written on.
+seen in them. Speed is that of the machine the page was written on; a load above its cores means that others had
+their share of the clock.
 
 ## As printed
 

@@ -7,7 +7,7 @@ import numpy as np
 from models.ecg import LEADS
 
 CHEST = [LEADS.index(lead) for lead in ("V1", "V2", "V3", "V4", "V5", "V6")]
-EXCHANGED = 1.2  # from here on; 1 % of recorded ECGs reach it as they are (benchmarks/measurement.py)
+EXCHANGED = 1.2  # from here on; half a per cent of PTB-XL reach it as recorded (benchmarks/measurement.py)
 
 
 def chest_order(beats: np.ndarray, points: dict[str, np.ndarray], r_index: int, fs: float) -> np.ndarray:
