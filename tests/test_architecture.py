@@ -22,7 +22,8 @@ DOORS = {
     # records reads, its room writes
     "wfdb": ("models.records", "models.records_written"),
     "safetensors": ("models.checkpoints",),
-    "neurokit2": ("discovery.delineate",),
+    # delineate measures, second_opinion asks NeuroKit2's own route
+    "neurokit2": ("discovery.delineate", "discovery.second_opinion"),
     # store is the face, its signals and its rows are rooms
     "zarr": ("discovery.store", "discovery.store_signals"),
     "xarray": ("discovery.store", "discovery.store_signals"),
@@ -30,8 +31,8 @@ DOORS = {
     "umap": ("discovery.maps",),
     "pynndescent": ("discovery.maps",),
     "statsmodels": ("discovery.hypotheses",),
-    # drawing: plots is the face, style (colours, sizes) and tracings (ECG paper) are its rooms
-    "matplotlib": ("discovery.plots", "discovery.style", "discovery.tracings"),
+    # drawing: plots is the face, style (colours, sizes), tracings and beat_panel (ECG paper) are its rooms
+    "matplotlib": ("discovery.plots", "discovery.style", "discovery.tracings", "discovery.beat_panel"),
     # widgets is the face, each widget a room of its own
     "ipywidgets": ("discovery.widgets", "discovery.widget_*"),
     "anywidget": ("discovery.widgets", "discovery.widget_*"),
