@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from discovery.designs import Design
-from discovery.filing import plain_disk_errors, sole_writer, write_json
+from discovery.filing import Place, plain_disk_errors, sole_writer, write_json
+from discovery.remote import Remote
 from discovery.store import SweepStore
 from discovery.store_plan import begin_store, refuse_foreign
 from discovery.store_rows import MeasuredRows, measurer
@@ -33,7 +33,7 @@ class SweepError(RuntimeError):
 
 @contextmanager
 def open_sweep(
-    design: Design, generator: Generator, folder: Path, chunk: int | None = None, overwrite: bool = False
+    design: Design, generator: Generator, folder: Place, chunk: int | None = None, overwrite: bool = False
 ) -> Iterator[SweepStore]:
     """The store of a sweep, begun or found again in `folder`, held for this process alone."""
     if chunk is not None and (not isinstance(chunk, int) or chunk < 1):
@@ -142,7 +142,7 @@ def whole_chunk(store: SweepStore, chunk: int) -> list[int]:
 @functools.lru_cache(maxsize=4)
 def opened(folder: str, fingerprint: str) -> SweepStore:
     """The store in a folder, read once by each worker."""
-    store = SweepStore(Path(folder))
+    store = SweepStore(folder)
     if store.design.fingerprint != fingerprint:
         raise ValueError(
             f"{folder} must hold design {fingerprint[:8]}, got {store.design.fingerprint[:8]}: "
@@ -220,7 +220,9 @@ def _failed(store: SweepStore, failures: dict[int, str]) -> str:
     )
 
 
-def _sweep_up(folder: Path) -> None:
+def _sweep_up(folder: Place) -> None:
     """Remove what an interrupted run left half written (measuring cleans up after itself)."""
-    for path in [*folder.glob(".*.partial"), *folder.glob("[ads]*/**/*.partial")]:
+    if isinstance(folder, Remote):  # puts leave nothing
+        return
+    for path in [*folder.glob(".*.partial"), *folder.glob("[adfs]*/**/*.partial")]:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -11,26 +11,43 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray
+import zarr
 
 from discovery.designs import Design
-from discovery.filing import local_folder, plain_disk_errors, read_json, seal, write_json
-from discovery.store_rows import MeasuredRows, chunk_marker, marker_fault
+from discovery.filing import (
+    Place,
+    broken_seal,
+    folder_at,
+    keep,
+    names_in,
+    parse_json,
+    plain_disk_errors,
+    read_json,
+    read_several,
+    sizes_of,
+    stamps_in,
+    write_json,
+)
+from discovery.store_rows import MeasuredRows, chunk_marker, marker_fault, sound_marker
 from discovery.store_signals import (
+    begin_signals,
+    encode_annotations,
+    encode_signals,
     open_dataset,
+    open_signals,
     read_annotations,
     read_signals,
-    write_annotations,
-    write_signals,
+    refuse_other_shape,
+    shard_name,
 )
 from models.ecg import ECG, Conditions
 
-FORMAT = 1
+FORMAT = 2
 CHUNK = 64
 
 
@@ -40,7 +57,7 @@ class SweepStore:
 
     Parameters
     ----------
-    folder : path or ``file://`` URL
+    folder : path or URL
         Where `run_sweep` wrote.
 
     Raises
@@ -51,10 +68,10 @@ class SweepStore:
         Where it holds a damaged plan, or one of another format.
     """
 
-    folder: Path
+    folder: Place
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "folder", local_folder(self.folder))
+        object.__setattr__(self, "folder", folder_at(self.folder))
         if not (self.folder / "sweep.json").is_file():
             raise FileNotFoundError(
                 f"folder must hold a sweep, got {self.folder} without a sweep.json: run_sweep makes one"
@@ -102,17 +119,17 @@ class SweepStore:
     @property
     def kept(self) -> tuple[int, ...]:
         """The numbers of the chunks that are there, with every file in its full size, be they lacking cells."""
-        return tuple(chunk for chunk in self.chunks if self.damage(chunk, digests=False) is None)
+        return tuple(self._there())
 
     @property
     def done(self) -> tuple[int, ...]:
         """The numbers of the finished chunks: there, and no cell lacking."""
-        return tuple(chunk for chunk in self.kept if not self.lacking(chunk))
+        return tuple(chunk for chunk, marker in self._there().items() if not marker.get("lacking"))
 
     @property
     def made(self) -> int:
         """How many ECGs are there."""
-        return sum(len(self.present(chunk)) for chunk in self.kept)
+        return sum(len(self._present(chunk, marker)) for chunk, marker in self._there().items())
 
     @property
     def complete(self) -> bool:
@@ -122,8 +139,29 @@ class SweepStore:
     @property
     def clipped(self) -> dict[str, int]:
         """How many samples lay beyond 32.767 mV and were clipped, and how many were not numbers."""
-        markers = [self.marker(chunk) for chunk in self.kept]
+        markers = self._there().values()
         return {name: sum(marker[name] for marker in markers) for name in ("clipped", "missing")}
+
+    def _there(self) -> dict[int, dict[str, Any]]:
+        """The markers of the chunks that are there, by their numbers; a marker is read once while it stays."""
+        stamps = stamps_in(self.folder / "done")
+        names = [name for chunk in self.chunks if (name := f"{chunk:06d}.json") in stamps]
+        new = [name for name in names if self._read.get(name, (None,))[0] != stamps[name]]
+        for name, content in read_several(self.folder / "done", new).items():
+            self._read[name] = stamps[name], sound_marker(parse_json(content))
+        markers = {int(name[:-5]): self._read[name][1] for name in names if name in self._read}
+        markers = {chunk: marker for chunk, marker in markers.items() if marker}
+        sizes = sizes_of(self.folder, [name for marker in markers.values() for name in marker["files"]])
+        return {
+            chunk: marker
+            for chunk, marker in markers.items()
+            if broken_seal(self.folder, marker["files"], False, sizes) is None
+        }
+
+    @cached_property
+    def _read(self) -> dict[str, tuple]:
+        """Markers that were read before, each with the size and time that its file had."""
+        return {}
 
     def lacking(self, chunk: int) -> dict[int, str]:
         """The cells of a chunk that could not be made though the others were, each with its cause."""
@@ -132,8 +170,12 @@ class SweepStore:
 
     def present(self, chunk: int) -> list[int]:
         """The numbers of those ECGs of a chunk that are there, once the chunk is."""
-        lacking = self.lacking(chunk)
-        return [row for row in self.rows(chunk) if row // self.design.repeats not in lacking]
+        return self._present(chunk, self.marker(chunk) or {})
+
+    def _present(self, chunk: int, marker: dict[str, Any]) -> list[int]:
+        """The same, where the chunk's marker is known."""
+        lacking = {int(cell) for cell in marker.get("lacking", ())}
+        return [row for row in self.rows(chunk) if not lacking or row // self.design.repeats not in lacking]
 
     def rows(self, chunk: int) -> range:
         """The numbers of a chunk's ECGs."""
@@ -173,12 +215,13 @@ class SweepStore:
 
     def failures(self) -> dict[int, str]:
         """The cells that could not be made when they were last tried, each with its cause."""
-        told = [read_json(path) or {} for path in sorted((self.folder / "failed").glob("*.json"))]
+        folder = self.folder / "failed"
+        told = [read_json(folder / name) or {} for name in names_in(folder) if name.endswith(".json")]
         return {int(cell): cause for one in told for cell, cause in one.get("cells", {}).items()}
 
     def damaged(self) -> list[str]:
         """What was written and is no longer as it was written: a part of what `verify` says."""
-        marked = [int(path.stem) for path in sorted((self.folder / "done").glob("*.json"))]
+        marked = [int(name[:-5]) for name in names_in(self.folder / "done") if name.endswith(".json")]
         found = [(f"chunk {chunk}", self.damage(chunk)) for chunk in marked]
         return [f"{where}: {fault}" for where, fault in found if fault]
 
@@ -195,26 +238,24 @@ class SweepStore:
             Samples that were clipped in these ECGs when they were written before.
         """
         with plain_disk_errors(self.folder, f"write chunk {chunk}"):
-            rows, size = self.rows(chunk), self.identity["chunk"]
-            (self.folder / "done" / f"{chunk:06d}.json").unlink(missing_ok=True)
+            rows, size, marked = self.rows(chunk), self.identity["chunk"], f"done/{chunk:06d}.json"
+            (self.folder / marked).unlink(missing_ok=True)
+            if "_array" not in self.__dict__:
+                begin_signals(self._signals, len(self), size, ecg)
+            refuse_other_shape(self._array, ecg)
             places = [
                 place for place, row in enumerate(rows) if row // self.design.repeats not in (lacking or {})
             ]
-            shard, beyond, missing = write_signals(
-                self._signals, rows, ecg, (len(self), size), places if lacking else None
-            )
-            notes = self._notes(chunk)
-            write_annotations(notes, ecg.annotations, (places, len(rows)) if lacking else None)
+            shard, beyond, missing = encode_signals(rows, ecg, size, places if lacking else None)
+            notes = encode_annotations(ecg.annotations, (places, len(rows)) if lacking else None)
             marker = {
                 "ecgs": [rows.start, rows.stop],
                 "clipped": clipped + beyond,
                 "missing": missing,
                 "provenance": dict(ecg.provenance),
-                "files": seal(self.folder, [shard, notes]),
+                "files": keep(self.folder, {shard_name(chunk): shard, _notes_name(chunk): notes}),
             }
-            write_json(
-                self.folder / "done" / f"{chunk:06d}.json", marker | ({"lacking": lacking} if lacking else {})
-            )
+            write_json(self.folder / marked, marker | ({"lacking": lacking} if lacking else {}))
 
     def ecg(self, rows: int | slice | Sequence[int] | np.ndarray) -> ECG:
         """Some ECGs by their number: one, a slice, a list, or a mask over the whole design.
@@ -227,15 +268,15 @@ class SweepStore:
         wanted = np.atleast_1d(np.arange(len(self))[rows])
         chunks = dict.fromkeys((wanted // self.identity["chunk"]).tolist())
         for chunk in chunks:
-            fault = self.fault(chunk, digests=False)
-            there = set(self._there(chunk)) if fault else ()
+            there = set(self._made(chunk))
             absent = [row for row in wanted.tolist() if row in self.rows(chunk) and row not in there]
-            if fault and absent:
+            if absent:
+                fault = self.fault(chunk, digests=False)
                 raise LookupError(
                     f"rows must be ECGs that are made, got {absent[0]} in chunk {chunk} ({fault}): "
                     "run_sweep with the same design makes it"
                 )
-        signals, fs, leads = read_signals(self._signals, wanted)
+        signals, fs, leads = read_signals(self._array, wanted)
         told = self.marker(next(iter(chunks)))["provenance"] if chunks else {}
         asked, seeds = self.request(wanted.tolist())
         return ECG(
@@ -250,42 +291,46 @@ class SweepStore:
 
     def signals(self, query: str) -> ECG:
         """The ECGs that a pandas query of the table finds, as in ``store.signals("age > 60")``."""
-        return self.ecg(self._found(query)["ecg"].to_numpy())
+        return self.ecg(self._found(query))
 
     def batches(self, query: str | None = None) -> Iterator[tuple[list[int], ECG]]:
         """The ECGs that are there, or that a query of the table finds, chunk by chunk, each with its numbers.
 
         The annotation ``record`` names each ECG by the design's fingerprint and its number.
         """
-        rows = (self._found(query) if query else self._asked())["ecg"].to_numpy()
+        rows = self._found(query) if query else self._asked()["ecg"].to_numpy()
         for chunk in np.unique(rows // self.identity["chunk"]).tolist():
             part = rows[rows // self.identity["chunk"] == chunk]
             ecg = self.ecg(part)
             names = np.array([f"{self.identity['design'][:8]}-{row:07d}" for row in part])
             yield part.tolist(), replace(ecg, annotations=dict(ecg.annotations) | {"record": names})
 
-    def _found(self, query: str) -> pd.DataFrame:
-        """The rows of the table that a query finds; measurements are read only where it names one."""
+    def _found(self, query: str) -> np.ndarray:
+        """The numbers of the ECGs a query finds, if made; measurements are read only where it names one."""
         try:
             try:
-                return self._asked().query(query)
+                found = self._plan_table.query(query)
             except (NameError, KeyError):
-                return self.table().query(query)
+                return self.table().query(query)["ecg"].to_numpy()
         except Exception as error:
             raise ValueError(
                 f"query must be one that pandas can apply to {', '.join(self.table())}, "
                 f"got {query!r}: {error}"
             ) from error
+        rows = found["ecg"].to_numpy()
+        chunks = np.unique(rows // self.identity["chunk"]).tolist()  # only these are looked at
+        made = [row for chunk in chunks for row in self._made(chunk)]
+        return rows[np.isin(rows, made)]
 
     def _asked(self) -> pd.DataFrame:
         """What was asked of every ECG that is made."""
-        table = self.design.table
-        if not self.complete:
-            there = [row for chunk in self.chunks for row in self._there(chunk)]
-            table = table.iloc[there].reset_index(drop=True)
-        return table
+        there = self._there()
+        rows = [row for chunk, marker in there.items() for row in self._present(chunk, marker)]
+        if len(rows) == len(self):
+            return self._plan_table.copy()
+        return self._plan_table.iloc[rows].reset_index(drop=True)
 
-    def _there(self, chunk: int) -> list[int]:
+    def _made(self, chunk: int) -> list[int]:
         """The ECGs of a chunk that are there; none where the chunk is not."""
         return [] if self.damage(chunk, digests=False) else self.present(chunk)
 
@@ -307,7 +352,7 @@ class SweepStore:
     def xarray(self) -> xarray.Dataset:
         """The signals in millivolts, read when used, with the conditions as coordinates along ``ecg``."""
         data = open_dataset(self._signals)
-        table = self.design.table
+        table = self._plan_table
         return data.assign_coords({name: ("ecg", table[name].to_numpy()) for name in table})
 
     def measured(self, key: str) -> MeasuredRows:
@@ -320,13 +365,26 @@ class SweepStore:
 
     def _measurers(self) -> list[str]:
         """The folders of those who measured, the newest last."""
-        found = {path.parent.name: read_json(path) for path in self.folder.glob("measured/*/measurer.json")}
-        return sorted(found, key=lambda key: ((found[key] or {}).get("begun", ""), key))
+        place = self.folder / "measured"
+        found = {key: read_json(place / key / "measurer.json") or {} for key in names_in(place)}
+        return sorted(
+            (key for key in found if found[key]), key=lambda key: (found[key].get("begun", ""), key)
+        )
+
+    @cached_property
+    def _plan_table(self) -> pd.DataFrame:
+        """The design's table; not to be changed."""
+        return self.design.table
 
     @cached_property
     def _seeds(self) -> list[int]:
         """The seed of every ECG."""
-        return self.design.seeds()
+        return self._plan_table["seed"].tolist()
+
+    @cached_property
+    def _array(self) -> zarr.Array:
+        """All signals, to be read."""
+        return open_signals(self._signals)
 
     @property
     def _origin(self) -> dict[str, Any]:
@@ -338,7 +396,7 @@ class SweepStore:
         size = self.identity["chunk"]
         blocks: dict[int, dict[str, np.ndarray]] = {}
         for chunk in dict.fromkeys((wanted // size).tolist()):
-            blocks[chunk] = read_annotations(self._notes(chunk))
+            blocks[chunk] = read_annotations((self.folder / _notes_name(chunk)).read_bytes())
         if not blocks:
             return {}
         names = set.intersection(*(set(block) for block in blocks.values()))
@@ -347,11 +405,12 @@ class SweepStore:
             for name in sorted(names)
         }
 
-    def _notes(self, chunk: int) -> Path:
-        """Where the annotations of a chunk lie."""
-        return self.folder / "annotations" / f"{chunk:06d}.npz"
-
     @property
-    def _signals(self) -> Path:
+    def _signals(self) -> Place:
         """Where the signals lie."""
         return self.folder / "signals.zarr"
+
+
+def _notes_name(chunk: int) -> str:
+    """Where the annotations of a chunk lie, below the store's folder."""
+    return f"annotations/{chunk:06d}.npz"
