@@ -23,27 +23,20 @@ from discovery.filing import (
     Place,
     broken_seal,
     folder_at,
-    keep,
     names_in,
     parse_json,
-    plain_disk_errors,
     read_json,
     read_several,
     sizes_of,
     stamps_in,
-    write_json,
 )
 from discovery.store_rows import MeasuredRows, chunk_marker, marker_fault, sound_marker
 from discovery.store_signals import (
-    begin_signals,
-    encode_annotations,
-    encode_signals,
+    notes_name,
     open_dataset,
     open_signals,
     read_annotations,
     read_signals,
-    refuse_other_shape,
-    shard_name,
 )
 from models.ecg import ECG, Conditions
 
@@ -225,38 +218,6 @@ class SweepStore:
         found = [(f"chunk {chunk}", self.damage(chunk)) for chunk in marked]
         return [f"{where}: {fault}" for where, fault in found if fault]
 
-    def write(self, chunk: int, ecg: ECG, lacking: dict[int, str] | None = None, clipped: int = 0) -> None:
-        """Keep one chunk: its files first, then the marker that makes it done.
-
-        Parameters
-        ----------
-        ecg : ECG
-            The chunk's ECGs in order, those of cells that are `lacking` left out.
-        lacking : dict
-            Why a cell could not be made. Its place stays empty, and the chunk unfinished.
-        clipped : int
-            Samples that were clipped in these ECGs when they were written before.
-        """
-        with plain_disk_errors(self.folder, f"write chunk {chunk}"):
-            rows, size, marked = self.rows(chunk), self.identity["chunk"], f"done/{chunk:06d}.json"
-            (self.folder / marked).unlink(missing_ok=True)
-            if "_array" not in self.__dict__:
-                begin_signals(self._signals, len(self), size, ecg)
-            refuse_other_shape(self._array, ecg)
-            places = [
-                place for place, row in enumerate(rows) if row // self.design.repeats not in (lacking or {})
-            ]
-            shard, beyond, missing = encode_signals(rows, ecg, size, places if lacking else None)
-            notes = encode_annotations(ecg.annotations, (places, len(rows)) if lacking else None)
-            marker = {
-                "ecgs": [rows.start, rows.stop],
-                "clipped": clipped + beyond,
-                "missing": missing,
-                "provenance": dict(ecg.provenance),
-                "files": keep(self.folder, {shard_name(chunk): shard, _notes_name(chunk): notes}),
-            }
-            write_json(self.folder / marked, marker | ({"lacking": lacking} if lacking else {}))
-
     def ecg(self, rows: int | slice | Sequence[int] | np.ndarray) -> ECG:
         """Some ECGs by their number: one, a slice, a list, or a mask over the whole design.
 
@@ -266,18 +227,15 @@ class SweepStore:
             Where one of them is not made yet.
         """
         wanted = np.atleast_1d(np.arange(len(self))[rows])
-        chunks = dict.fromkeys((wanted // self.identity["chunk"]).tolist())
-        for chunk in chunks:
-            there = set(self._made(chunk))
-            absent = [row for row in wanted.tolist() if row in self.rows(chunk) and row not in there]
-            if absent:
-                fault = self.fault(chunk, digests=False)
-                raise LookupError(
-                    f"rows must be ECGs that are made, got {absent[0]} in chunk {chunk} ({fault}): "
-                    "run_sweep with the same design makes it"
-                )
-        signals, fs, leads = read_signals(self._array, wanted)
-        told = self.marker(next(iter(chunks)))["provenance"] if chunks else {}
+        absent = wanted[~self._are_made(wanted)]
+        if len(absent):
+            chunk = int(absent[0]) // self.identity["chunk"]
+            raise LookupError(
+                f"rows must be ECGs that are made, got {absent[0]} in chunk {chunk} "
+                f"({self.fault(chunk, digests=False)}): run_sweep with the same design makes it"
+            )
+        signals, fs, leads = read_signals(self.array, wanted)
+        told = self.marker(int(wanted[0]) // self.identity["chunk"])["provenance"] if len(wanted) else {}
         asked, seeds = self.request(wanted.tolist())
         return ECG(
             signals,
@@ -318,9 +276,7 @@ class SweepStore:
                 f"got {query!r}: {error}"
             ) from error
         rows = found["ecg"].to_numpy()
-        chunks = np.unique(rows // self.identity["chunk"]).tolist()  # only these are looked at
-        made = [row for chunk in chunks for row in self._made(chunk)]
-        return rows[np.isin(rows, made)]
+        return rows[self._are_made(rows)]
 
     def _asked(self) -> pd.DataFrame:
         """What was asked of every ECG that is made."""
@@ -330,9 +286,11 @@ class SweepStore:
             return self._plan_table.copy()
         return self._plan_table.iloc[rows].reset_index(drop=True)
 
-    def _made(self, chunk: int) -> list[int]:
-        """The ECGs of a chunk that are there; none where the chunk is not."""
-        return [] if self.damage(chunk, digests=False) else self.present(chunk)
+    def _are_made(self, rows: np.ndarray) -> np.ndarray:
+        """Whether each of these ECGs is there; only their own chunks are looked at."""
+        chunks = np.unique(rows // self.identity["chunk"]).tolist()
+        there = [chunk for chunk in chunks if self.damage(chunk, digests=False) is None]
+        return np.isin(rows, [row for chunk in there for row in self.present(chunk)])
 
     def table(self, measured: str | None = None) -> pd.DataFrame:
         """One row per ECG that is made, in order: what was asked, and what was measured if it was.
@@ -351,7 +309,7 @@ class SweepStore:
 
     def xarray(self) -> xarray.Dataset:
         """The signals in millivolts, read when used, with the conditions as coordinates along ``ecg``."""
-        data = open_dataset(self._signals)
+        data = open_dataset(self.folder / "signals.zarr")
         table = self._plan_table
         return data.assign_coords({name: ("ecg", table[name].to_numpy()) for name in table})
 
@@ -382,9 +340,9 @@ class SweepStore:
         return self._plan_table["seed"].tolist()
 
     @cached_property
-    def _array(self) -> zarr.Array:
-        """All signals, to be read."""
-        return open_signals(self._signals)
+    def array(self) -> zarr.Array:
+        """All signals as counts of a microvolt, int16, (ecg, lead, sample), to be read."""
+        return open_signals(self.folder / "signals.zarr")
 
     @property
     def _origin(self) -> dict[str, Any]:
@@ -396,7 +354,7 @@ class SweepStore:
         size = self.identity["chunk"]
         blocks: dict[int, dict[str, np.ndarray]] = {}
         for chunk in dict.fromkeys((wanted // size).tolist()):
-            blocks[chunk] = read_annotations((self.folder / _notes_name(chunk)).read_bytes())
+            blocks[chunk] = read_annotations((self.folder / notes_name(chunk)).read_bytes())
         if not blocks:
             return {}
         names = set.intersection(*(set(block) for block in blocks.values()))
@@ -404,13 +362,3 @@ class SweepStore:
             name: np.stack([blocks[row // size][name][row % size] for row in wanted.tolist()])
             for name in sorted(names)
         }
-
-    @property
-    def _signals(self) -> Place:
-        """Where the signals lie."""
-        return self.folder / "signals.zarr"
-
-
-def _notes_name(chunk: int) -> str:
-    """Where the annotations of a chunk lie, below the store's folder."""
-    return f"annotations/{chunk:06d}.npz"

@@ -209,7 +209,7 @@ def test_a_full_disk_is_said_and_the_sweep_goes_on_after_it(tmp_path, monkeypatc
 
     def fills(handle):
         calls.append(handle)
-        return full_disk() if len(calls) > 20 else real(handle)
+        return full_disk() if len(calls) > 32 else real(handle)
 
     monkeypatch.setattr(filing.os, "fsync", fills)
     with pytest.raises(
