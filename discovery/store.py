@@ -10,7 +10,7 @@ measured/KEY/K.*      one measurer's rows of chunk K, and their own marker
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ import pandas as pd
 import xarray
 import zarr
 
-from discovery.designs import Design
+from discovery.designs import Design, heart_seed
 from discovery.filing import (
     Place,
     broken_seal,
@@ -42,6 +42,7 @@ from models.ecg import ECG, Conditions
 
 FORMAT = 2
 CHUNK = 64
+_seed = lru_cache(maxsize=65_536)(heart_seed)
 
 
 @dataclass(frozen=True, repr=False)
@@ -177,8 +178,11 @@ class SweepStore:
 
     def request(self, rows: Sequence[int]) -> tuple[list[Conditions], list[int]]:
         """What a generator is asked for these rows: conditions and seeds."""
-        repeats = self.design.repeats
-        return [self.design.cells[row // repeats] for row in rows], [self._seeds[row] for row in rows]
+        design = self.design
+        cells = [row // design.repeats for row in rows]
+        first = design.hearts or (0,) * len(design.cells)
+        hearts = [first[cell] + row % design.repeats for cell, row in zip(cells, rows, strict=True)]
+        return [design.cells[cell] for cell in cells], [_seed(design.seed, heart) for heart in hearts]
 
     def marker(self, chunk: int) -> dict[str, Any] | None:
         """What was written when the chunk was finished, if it was."""
@@ -265,17 +269,21 @@ class SweepStore:
 
     def _found(self, query: str) -> np.ndarray:
         """The numbers of the ECGs a query finds, if made; measurements are read only where it names one."""
+        repeats = self.design.repeats
         try:
             try:
-                found = self._plan_table.query(query)
+                cells = self._cell_table.query(query)["cell"].to_numpy()
+                rows = (cells[:, None] * repeats + np.arange(repeats)).ravel()
             except (NameError, KeyError):
-                return self.table().query(query)["ecg"].to_numpy()
+                try:
+                    rows = self._plan_table.query(query)["ecg"].to_numpy()
+                except (NameError, KeyError):
+                    return self.table().query(query)["ecg"].to_numpy()
         except Exception as error:
             raise ValueError(
                 f"query must be one that pandas can apply to {', '.join(self.table())}, "
                 f"got {query!r}: {error}"
             ) from error
-        rows = found["ecg"].to_numpy()
         return rows[self._are_made(rows)]
 
     def _asked(self) -> pd.DataFrame:
@@ -335,9 +343,9 @@ class SweepStore:
         return self.design.table
 
     @cached_property
-    def _seeds(self) -> list[int]:
-        """The seed of every ECG."""
-        return self._plan_table["seed"].tolist()
+    def _cell_table(self) -> pd.DataFrame:
+        """What each cell asks; not to be changed."""
+        return self.design.cell_table
 
     @cached_property
     def array(self) -> zarr.Array:

@@ -19,6 +19,7 @@ import shelf  # noqa: F401  (it registers shelf://)
 from toys import Toy, means, plan
 
 from discovery import remote
+from discovery.cli import main
 from discovery.cluster import measure_sweep_on, run_sweep_on
 from discovery.filing import folder_at, read_json, write_json
 from discovery.overlap import sweep_and_measure
@@ -230,3 +231,19 @@ def test_a_remote_folder_has_the_words_of_a_path(url):
     with pytest.raises(FileNotFoundError):
         file.unlink()
     assert folder.sizes() == {}
+
+
+def test_the_command_line_takes_urls(shelved, tmp_path, capsys):
+    (tmp_path / "plan.yaml").write_text("{factors: {age: [30, 70]}, repeats: 2}")
+    command = ["sweep", str(tmp_path / "plan.yaml"), "--out", shelved, "--generator", "simulator", "--quiet"]
+    assert main([*command, "--yes"]) == 0
+    assert main(["show", shelved, "--verify"]) == 0
+    assert main(["measure", shelved, "--out", str(tmp_path / "t.csv"), "--quiet"]) == 0
+    assert len(pd.read_csv(tmp_path / "t.csv")) == 4
+    assert main(["export", shelved, "--out", str(tmp_path / "e.npz")]) == 0
+    capsys.readouterr()
+    assert main(["show", "nonsense://run"]) == 2
+    assert "folder must be a path or a URL of fsspec, got 'nonsense://run'" in capsys.readouterr().err
+    (tmp_path / "claims.yaml").write_text("- {outcome: qt_ms, contrast: {age: [30, 70]}, smallest: 5}")
+    assert main([*command, "--yes", "--hypotheses", str(tmp_path / "claims.yaml")]) == 2
+    assert f"must be frozen in a folder on a disk, got --out {shelved}" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""A sweep in a bucket: s3fs against a server that speaks S3, where both are installed (pip install s3fs 'moto[server]')."""
+"""A sweep in a bucket: s3fs against a server that speaks S3, where both are here (pip install s3fs 'moto[server]')."""
 
 import socket
 import subprocess
@@ -63,7 +63,9 @@ def test_a_bucket_holds_the_bytes_that_a_folder_holds(bucket, tmp_path):
     pd.testing.assert_frame_equal(measure_sweep(store, means, **quiet), table)
     for path in whole.folder.glob("[sad]*/**/*"):
         if path.is_file():
-            assert (store.folder / path.relative_to(whole.folder).as_posix()).read_bytes() == path.read_bytes()
+            assert (
+                store.folder / path.relative_to(whole.folder).as_posix()
+            ).read_bytes() == path.read_bytes()
     shard = store.folder / "signals.zarr/signals/c/3/0/0"
     content = bytearray(shard.read_bytes())
     content[500] ^= 4
