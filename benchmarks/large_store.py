@@ -1,9 +1,10 @@
 """How long a store of 100,000 ECGs takes to open, to give its table, and to give one cell's signals.
 
-Run as `python benchmarks/large_store.py [ECGs] [--folder FOLDER]`, where the store is kept and used again. The sixty-four ECGs of the simulator are written again and again, by
-`run_sweep` and `measure_sweep` as any others (some minutes, and 70 kB of disk for each). Every figure is of a fresh
-process, as in a notebook that was just opened, the file cache warm; of five, the middle one, and in brackets the
-processor's time, which other work on the machine does not change.
+Run as `python benchmarks/large_store.py [ECGs] [--folder FOLDER]`, where the store is kept and used again. The
+sixty-four ECGs of the simulator are written again and again, by `run_sweep` and `measure_sweep` as any others (some
+minutes, and 70 kB of disk for each). Every figure is of a fresh process, as in a notebook that was just opened, the
+file cache warm; of five, the middle one, and in brackets the processor's time, which other work on the machine
+changes less.
 """
 
 import argparse

@@ -10,6 +10,7 @@ import numpy as np
 from discovery.designs import Design
 from discovery.filing import Place, names_in, plain_disk_errors, read_json, remove_tree, write_json
 from discovery.store import CHUNK, FORMAT, SweepStore
+from discovery.store_signals import INNER
 from models.ecg import Generator
 
 
@@ -21,7 +22,7 @@ def begin_store(
     Parameters
     ----------
     chunk : int or None
-        ECGs per chunk; None for 64, or for what the folder was begun with.
+        ECGs per chunk; None for as many as `fitting_chunk` says, or for what the folder was begun with.
     overwrite : bool
         Remove another sweep that lies there. The same sweep is kept and continued all the same.
 
@@ -36,7 +37,7 @@ def begin_store(
         "design": design.fingerprint,
         "generator": generator.name,
         "digest": generator.digest,
-        "chunk": chunk or CHUNK,
+        "chunk": chunk or fitting_chunk(generator.fs),
     }
     if (folder / "sweep.json").is_file():
         held = (read_json(folder / "sweep.json") or {}).get("identity", {})
@@ -53,6 +54,14 @@ def begin_store(
     with plain_disk_errors(folder, "begin a sweep"):
         write_json(folder / "sweep.json", plan)
     return SweepStore(folder)
+
+
+def fitting_chunk(fs: float) -> int:
+    """ECGs per chunk so that ten seconds of them take 15 MB of memory at most: 64, and fewer above 500 Hz.
+
+    The same on every machine, so that a sweep begun on one goes on, to the bit, on another.
+    """
+    return max(INNER, min(CHUNK, int(CHUNK * 500 / fs) // INNER * INNER))
 
 
 def refuse_foreign(folder: Place) -> None:

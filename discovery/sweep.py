@@ -61,7 +61,8 @@ def run_sweep(
     folder : path or URL
         An empty or new folder, or the one of the same sweep.
     chunk : int or None
-        ECGs per chunk: what is made at once and lost at most. None for 64, or for what the folder has.
+        ECGs per chunk: what is made at once and lost at most. None for 64 (fewer above 500 Hz,
+        so that they fit the memory), or for what the folder has.
     progress : bool
         Show a bar with ECGs per second and the time left.
     stop : threading.Event or None

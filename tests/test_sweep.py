@@ -27,10 +27,29 @@ moments = random.Random(3)
 for _ in range(10):
     child = os.fork()
     if not child:
-        store = run_sweep(plan(), Toy(slow=0.1), sys.argv[1], chunk=16, progress=False)
+        store = run_sweep(plan(repeats=30), Toy(slow=0.1), sys.argv[1], chunk=16, progress=False)
         measure_sweep(store, means, progress=False)
         os._exit(0)
     time.sleep(moments.uniform(0.02, 0.35))
+    os.kill(child, signal.SIGKILL)
+    print(os.WTERMSIG(os.waitpid(child, 0)[1]))
+"""
+MEASURED = """
+import os, random, signal, sys, time
+from toys import means
+from discovery.store import SweepStore
+from discovery.sweep import measure_sweep
+moments = random.Random(4)
+def slowly(ecg):
+    time.sleep(0.1)
+    return means(ecg)
+slowly.__module__, slowly.__qualname__, slowly.__wrapped__ = means.__module__, means.__qualname__, means
+for _ in range(10):
+    child = os.fork()
+    if not child:
+        measure_sweep(SweepStore(sys.argv[1]), slowly, progress=False)
+        os._exit(0)
+    time.sleep(moments.uniform(0.02, 0.3))
     os.kill(child, signal.SIGKILL)
     print(os.WTERMSIG(os.waitpid(child, 0)[1]))
 """
@@ -113,18 +132,34 @@ def test_a_stop_keeps_what_is_finished(tmp_path, undisturbed):
     same_bits(run_sweep(plan(), Toy(), tmp_path, **quiet), undisturbed)
 
 
-def test_kill_9_at_any_moment_changes_nothing(tmp_path, undisturbed):
-    """Ten times, in the middle of whatever it is doing: starting, making, writing, measuring."""
+def test_kill_9_at_any_moment_changes_nothing(tmp_path):
+    """Ten times, in the middle of whatever it is doing: starting, making, writing."""
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path)],
+        [sys.executable, "-c", KILLED, str(tmp_path / "killed")],
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
-    assert done.stdout.split().count("9") >= 5, done
-    same_bits(run_sweep(plan(), Toy(), tmp_path, chunk=16, **quiet), undisturbed)
+    assert done.stdout.split() == ["9"] * 10, done
+    design = plan(repeats=30)
+    whole = run_sweep(design, Toy(), tmp_path / "whole", chunk=16, **quiet)
+    store = run_sweep(design, Toy(), tmp_path / "killed", chunk=16, **quiet)
+    same_bits(store, (whole, measure_sweep(whole, means, **quiet)))
     assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_kill_9_while_measuring_changes_nothing(tmp_path, undisturbed):
+    store = run_sweep(plan(), Toy(), tmp_path, chunk=16, **quiet)
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, str(tmp_path)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout.split() == ["9"] * 10, done
+    same_bits(store, undisturbed)
 
 
 def test_a_second_process_on_the_folder_is_refused(tmp_path, undisturbed):
@@ -193,6 +228,12 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path):
 def test_a_chunk_must_be_a_number_of_ecgs(tmp_path, chunk):
     with pytest.raises(ValueError, match=f"chunk must be a whole number of ECGs from 1 upwards, got {chunk}"):
         run_sweep(plan(), Toy(), tmp_path, chunk=chunk, **quiet)
+
+
+@pytest.mark.parametrize(("fs", "size"), [(100, 64), (500, 64), (1000, 32), (2000, 16), (48_000, 8)])
+def test_chunks_fit_the_memory(tmp_path, fs, size):
+    store = run_sweep(plan(1, 2), Toy(fs=fs), tmp_path, **quiet)
+    assert store.identity["chunk"] == size
 
 
 def test_the_bar_counts_ecgs(tmp_path, capsys):
