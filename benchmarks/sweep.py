@@ -177,7 +177,12 @@ def dask_workers(design: Design, name: str, place: Path) -> float:
     for turn in range(ROUNDS):
         seconds = {}
         for workers in (1, 2):
-            settings = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
+            settings = {
+                "n_workers": workers,
+                "threads_per_worker": 1,
+                "dashboard_address": None,
+                "silence_logs": 50,
+            }
             with LocalCluster(**settings) as cluster, Client(cluster) as client:
                 make = functools.partial(run_sweep_on, client, load=functools.partial(load, name), **quiet)
                 at = place / f"on{workers}-{turn}"

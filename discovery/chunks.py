@@ -174,13 +174,12 @@ def whole_chunk(store: SweepStore, chunk: int) -> list[int]:
 
 
 @functools.lru_cache(maxsize=4)
-def opened(folder: str, fingerprint: str) -> SweepStore:
-    """The store in a folder, read once by each worker."""
+def opened(folder: str, sweep: str) -> SweepStore:
+    """The store of `SweepStore.place`, read once by each worker."""
     store = SweepStore(folder)
-    if store.design.fingerprint != fingerprint:
+    if store.place[1] != sweep:
         raise ValueError(
-            f"{folder} must hold design {fingerprint[:8]}, got {store.design.fingerprint[:8]}: "
-            "another sweep has taken its place"
+            f"{folder} must hold design {sweep}, got {store.place[1]}: another has taken its place"
         )
     return store
 

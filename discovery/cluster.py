@@ -66,7 +66,7 @@ def run_sweep_on(
     failures: dict[int, str] = {}
     with open_sweep(design, generator, folder_at(folder).absolute(), chunk) as store:
         pending, bar = to_do(store, progress)
-        place = (str(store.folder), design.fingerprint)
+        place = store.place
         jobs = [(place, chunk, load, generator.digest) for chunk in pending]
         with closing(bar):
             for made, found in _everywhere(client, _make_there, jobs, stop or threading.Event()):
@@ -87,7 +87,7 @@ def measure_sweep_on(
     store = SweepStore(store.folder.absolute())
     with open_rows(store, measure) as kept:
         pending, bar = rows_to_do(store, kept, progress)
-        place = (str(store.folder), store.design.fingerprint)
+        place = store.place
         jobs = [(place, chunk, measure, kept.key) for chunk in pending]
         with closing(bar):
             for measured in _everywhere(client, measure_chunk_there, jobs, stop or threading.Event()):

@@ -58,7 +58,7 @@ def sweep_and_measure(
     ended = stop or threading.Event()
     folder = folder_at(folder).absolute()
     with open_sweep(design, generator, folder) as store, open_rows(store, measure) as kept:
-        place = (str(store.folder), design.fingerprint)
+        place = store.place
         with ProcessPoolExecutor(workers) as pool:
             waiting = [pool.submit(callable, measure) for _ in range(workers)]  # they start while we make
 

@@ -106,6 +106,14 @@ class SweepStore:
         return self._plan["identity"]
 
     @property
+    def place(self) -> tuple[str, str]:
+        """Where workers find this sweep, and what tells it from any other that takes its place."""
+        made = self.identity
+        return str(
+            self.folder.absolute()
+        ), f"{made['design']} by {made['digest']}, begun {self._plan['begun']}"
+
+    @property
     def chunks(self) -> range:
         """The numbers of all chunks, finished or not."""
         return range(math.ceil(len(self.design) / self.identity["chunk"]))

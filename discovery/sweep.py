@@ -189,7 +189,7 @@ def _measure_chunks(
             results: Any = (measure_rows(measure, store, rows) for rows in batches)
         else:
             job = joblib.delayed(measure_there)
-            place = (str(store.folder.absolute()), store.design.fingerprint)
+            place = store.place
             pool = joblib.Parallel(n_jobs=workers, return_as="generator", pre_dispatch="2*n_jobs")
             results = pool(job(measure, place, rows) for rows in batches)
         waiting: list[pd.DataFrame] = []

@@ -391,6 +391,16 @@ def test_workers_measure_the_same(undisturbed, tmp_path):
     pd.testing.assert_frame_equal(measure_sweep(store, means, workers=2, **quiet), undisturbed[1])
 
 
+def test_workers_see_the_sweep_that_is_there_now(tmp_path):
+    """The same workers measure a sweep, and then another one of the same design that took its place."""
+    for fs in (100.0, 50.0):
+        maker = Toy(fs=fs, digest=f"{fs:g}")
+        store = run_sweep(plan(), maker, tmp_path, overwrite=True, **quiet)
+        table = measure_sweep(store, told, workers=2, **quiet)
+        assert set(table["told_fs"]) == {fs}
+        assert set(table["told_digest"]) == {maker.digest}
+
+
 def test_measuring_goes_on_where_it_ended(tmp_path, undisturbed):
     store = run_sweep(plan(), Toy(), tmp_path, chunk=16, **quiet)
     seen = []
@@ -482,6 +492,11 @@ def test_a_measurer_is_known_by_its_name_its_text_and_its_settings():
     assert one != two == same
     assert measurer(means)[0].startswith("means-")
     assert measurer(means) == measurer(functools.wraps(means)(lambda ecg: means(ecg)))
+
+
+def told(ecg):
+    """What an ECG says of its origin."""
+    return means(ecg).assign(told_fs=ecg.fs, told_digest=ecg.provenance["digest"])
 
 
 def test_rows_of_many_chunks_are_gathered_and_never_stale(tmp_path, undisturbed):
