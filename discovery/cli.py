@@ -57,6 +57,7 @@ def generate(given: argparse.Namespace) -> int:
 
 def sweep(given: argparse.Namespace) -> int:
     """Make the ECGs of a plan."""
+    from discovery.chunks import open_sweep
     from discovery.claims import freeze
     from discovery.designs import Design
     from discovery.forecast import forecast
@@ -64,11 +65,12 @@ def sweep(given: argparse.Namespace) -> int:
     from discovery.overlap import sweep_and_measure
     from discovery.questions import read_hypotheses
     from discovery.store import SweepStore
-    from discovery.store_plan import begin_store, refuse_foreign
     from discovery.sweep import run_sweep
 
     design = Design.from_yaml(given.plan.read_text(encoding="utf-8"))
     claims = read_hypotheses(given.hypotheses) if given.hypotheses else []
+    if claims and "://" in str(given.out):
+        raise ValueError(f"--hypotheses must be frozen in a folder on a disk, got --out {given.out}")
     print(design)
     for claim in claims:
         print(f"  hypothesis  {claim.statement}")
@@ -78,11 +80,9 @@ def sweep(given: argparse.Namespace) -> int:
         if not _agreed(f"Make {len(design):,} ECGs in {given.out}? [y/N] "):
             print(f"Nothing was made. To make {len(design):,} ECGs in {given.out}, say it again with --yes.")
             return 0
-    refuse_foreign(given.out)
-    given.out.mkdir(parents=True, exist_ok=True)
-    begin_store(given.out, design, generator, overwrite=given.overwrite)
-    for claim in claims:
-        freeze(claim, given.out / "hypotheses")
+    with open_sweep(design, generator, given.out, overwrite=given.overwrite):
+        for claim in claims:
+            freeze(claim, given.out / "hypotheses")
     if given.measure:
         how = {"workers": given.workers, "progress": not given.quiet}
         sweep_and_measure(design, generator, given.out, measure, **how)
