@@ -167,7 +167,7 @@ class BundledGenerator:
             warnings.warn(
                 f"text must say something that {self.name} has learnt, got {text!r}: nothing in it was recognised, so "
                 "it changes nothing; understand(text) tells what is read",
-                stacklevel=4,
+                stacklevel=5,
             )
         return understanding.statements
 
