@@ -120,8 +120,7 @@ def openai_vectors(model: str = OPENAI_MODEL) -> Callable[[str], list[float]]:
         import openai
     except ImportError as error:
         raise ImportError(
-            "openai must be installed to embed texts, got none: pip install openai, or pass a file "
-            "of vectors"
+            "openai must be installed to embed texts, got none: pip install openai, or pass a file of vectors"
         ) from error
     client = openai.OpenAI()
 

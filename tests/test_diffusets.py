@@ -1,18 +1,21 @@
 """DiffuSETS' networks against reference vectors, and the generator's laws with random weights."""
 
 import json
+import re
 import zlib
 
 import numpy as np
 import pytest
 import torch
+from scipy.signal import resample
 
 from discovery.measure import measure
 from models import diffusion
-from models.diffusets import FS, THEIR_LEADS, Networks, load_diffusets, read_networks
+from models.diffusets import FS, THEIR_LEADS, DiffuSETS, Networks, load_diffusets, read_networks
 from models.diffusets_nets import Decoder, Encoder, UNet, latent_of
 from models.ecg import LEADS, Conditions, Generator
 from models.generator import load_generator
+from models.synthetic import Simulator
 from models.text_vectors import VectorFile, save_vectors
 
 PATIENT = Conditions(age=55, sex="female", heart_rate=70, text="sinus rhythm")
@@ -356,23 +359,17 @@ class Beating:
     """A decoder in place of random weights': beats that can be measured, at 102.4 Hz."""
 
     def __init__(self):
-        from models.synthetic import Simulator
-
         self.made = Simulator().generate([PATIENT], [1])
 
     def to(self, device):
         return self
 
     def __call__(self, latent):
-        from scipy.signal import resample
-
         rows = resample(self.made.signals, 1024, axis=2)[:, [LEADS.index(name) for name in THEIR_LEADS]]
         return torch.from_numpy(rows).float().transpose(1, 2).expand(len(latent), -1, -1)
 
 
 def test_ecgs_at_102_4_hz_are_measured(networks, folder):
-    from models.diffusets import DiffuSETS
-
     held = Networks(networks["unet"], networks["encoder"], Beating(), "0")
     generator = DiffuSETS(held, VectorFile(folder / "vectors.npz"), sampler=diffusion.ddim, steps=1)
     row = measure(generator.generate([PATIENT], [1])).iloc[0]
@@ -380,3 +377,12 @@ def test_ecgs_at_102_4_hz_are_measured(networks, folder):
     assert row["rate_bpm"] == pytest.approx(70, abs=1)
     for name in ("pr_ms", "qrs_ms", "qt_ms"):
         assert row[name] == pytest.approx(float(known[f"known_{name}"][0]), abs=20), name
+
+
+def test_the_code_of_the_page_runs(folder, root, tmp_path, monkeypatch):
+    (page,) = re.findall(r"```python\n(.+?)```", (root / "docs" / "diffusets.md").read_text(), re.DOTALL)
+    (tmp_path / "weights").symlink_to(folder)
+    monkeypatch.chdir(tmp_path)
+    told = {}
+    exec(compile(page.replace("steps=20", "steps=2"), "docs/diffusets.md", "exec"), told)
+    assert len(told["table"]) == 4 and set(told["table"]["age"]) == {30, 60}
