@@ -102,7 +102,8 @@ def _generate_options(made: argparse.ArgumentParser) -> None:
 
 def _generator_option(made: argparse.ArgumentParser) -> None:
     """Which generator."""
-    words = "ptbxl (bundled), simulator (known truth), or the path of a checkpoint; %(default)s if not said"
+    words = "ptbxl (bundled), simulator (known truth), the path of a checkpoint, or a folder of DiffuSETS' weights"
+    words += "; %(default)s if not said"
     made.add_argument("--generator", default="ptbxl", help=words)
 
 

@@ -1,18 +1,20 @@
 """The bundled generator: conditions and seeds in, twelve leads in millivolts out."""
 
+import warnings
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from models import ectopy, flow
+from models import diffusion, ectopy, flow
 from models.checkpoints import Checkpoint, load_checkpoint
 from models.codec import tokens_of
+from models.diffusets import DiffuSETS, Vectors, load_diffusets
 from models.ecg import ECG, LEADS, Conditions, check_request, twelve_leads
 from models.encoding import with_rhythm
+from models.parts import choose_device, in_parts
 from models.rhythm import DOMINANT, VENTRICULAR, Rhythm
 from models.statements import Understanding, recognise
 from models.strip import FS, TOKEN, render, track
@@ -63,9 +65,10 @@ class BundledGenerator:
         if steps < 1:
             raise ValueError(f"steps must be at least 1, got {steps}: 4 is the default")
         self.checkpoint, self.device, self.steps = checkpoint, torch.device(device), steps
-        self.batch = batch if self.device.type == "cuda" else 1
+        self.batch = batch
         self.name = checkpoint.facts["name"]
         self.digest = f"{digest}-{steps}"
+        self._told: set[str] = set()
 
     @property
     def facts(self) -> Mapping[str, object]:
@@ -112,7 +115,7 @@ class BundledGenerator:
         """
         check_request(conditions, seeds)
         requests = [self._fill(asked, int(seed)) for asked, seed in zip(conditions, seeds, strict=True)]
-        parts = self._parts([requests[i : i + self.batch] for i in range(0, len(requests), self.batch)])
+        parts = in_parts(self._generate, requests, self.device, self.batch)
         signals = (
             np.concatenate([strips for strips, _ in parts])
             if parts
@@ -145,23 +148,28 @@ class BundledGenerator:
         """The request with unknown conditions drawn from the training population."""
         draw = np.random.default_rng((seed, POPULATION))
         population = self.checkpoint.population
-        said = population.report(draw) if asked.text is None else self.understand(asked.text).statements
+        said = population.report(draw) if asked.text is None else self._stated(asked.text)
         said = with_rhythm(said)
         age = population.years(said, draw) if asked.age is None else asked.age
         female = population.female(age, said, draw) if asked.sex is None else asked.sex == "female"
         rate = population.rate(age, female, said, draw) if asked.heart_rate is None else asked.heart_rate
         return Request(age, female, rate, said, seed)
 
-    def _parts(self, parts: Sequence[Sequence[Request]]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """`_generate` of every part; on a CPU side by side, one PyTorch thread each.
-
-        Threads inside such small networks cost more than they give, and ten times more where the cores are busy.
-        """
-        if self.device.type == "cuda" or not parts:
-            return [self._generate(part) for part in parts]
-        workers = min(len(parts), torch.get_num_threads())
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            return list(pool.map(self._generate, parts))
+    def _stated(self, text: str) -> Mapping[str, float]:
+        """The statements of a text; once for each text, a warning where there is nothing in it."""
+        understanding = self.understand(text)
+        if (
+            text.strip()
+            and text not in self._told
+            and not (understanding.statements or understanding.negated)
+        ):
+            self._told.add(text)
+            warnings.warn(
+                f"text must say something that {self.name} has learnt, got {text!r}: nothing in it was recognised, so "
+                "it changes nothing; understand(text) tells what is read",
+                stacklevel=5,
+            )
+        return understanding.statements
 
     def _generate(self, requests: Sequence[Request]) -> tuple[np.ndarray, np.ndarray]:
         """Strips of twelve leads (mV) and latent hearts of a few requests."""
@@ -244,18 +252,28 @@ class BundledGenerator:
 
 
 def load_generator(
-    which: str | Path = "ptbxl", device: str | None = None, steps: int = 4
-) -> BundledGenerator:
-    """A generator from a bundled checkpoint's name or from a checkpoint file.
+    which: str | Path = "ptbxl",
+    device: str | None = None,
+    steps: int | None = None,
+    *,
+    folder: str | Path | None = None,
+    vectors: Vectors | None = None,
+    sampler: diffusion.Sampler | None = None,
+) -> BundledGenerator | DiffuSETS:
+    """A generator from a bundled checkpoint's name, from a checkpoint file, or from a folder of DiffuSETS' weights.
 
     Parameters
     ----------
     which : str or Path
-        Name of bundled weights ("ptbxl") or path of a ``.safetensors`` file of `models.training`.
+        Name of bundled weights ("ptbxl"), path of a ``.safetensors`` file of `models.training`, or "diffusets";
+        a folder stands for "diffusets" with this folder.
     device : str, optional
         "cpu" or "cuda"; the GPU where there is one, unless said otherwise.
-    steps : int
-        Heun steps; fewer are faster and rougher.
+    steps : int, optional
+        Heun steps, 4 if not said; fewer are faster and rougher. DiffuSETS: steps of the sampler.
+    folder, vectors, sampler
+        For DiffuSETS alone: its weights, the vectors of texts, and how to sample: see
+        `models.diffusets.load_diffusets`.
 
     Raises
     ------
@@ -267,16 +285,25 @@ def load_generator(
     path = WEIGHTS / f"{which}.safetensors"
     if not path.is_file():
         path = Path(which)
+    if which == "diffusets" or path.is_dir():
+        if folder is None and which == "diffusets":
+            raise ValueError(
+                "folder must be given for DiffuSETS, got None: its weights are not bundled, see docs/diffusets.md"
+            )
+        return load_diffusets(folder or which, vectors, sampler, steps, device)
+    for name, given in (("folder", folder), ("vectors", vectors), ("sampler", sampler)):
+        if given is not None:
+            raise ValueError(
+                f"{name} must be left out for {str(which)!r}, got {given!r}: it is for 'diffusets'"
+            )
+    path = WEIGHTS / f"{which}.safetensors"
+    if not path.is_file():
+        path = Path(which)
     if not path.is_file():
         bundled = ", ".join(sorted(file.stem for file in WEIGHTS.glob("*.safetensors"))) or "none"
         raise FileNotFoundError(
-            f"which must name bundled weights ({bundled}) or a checkpoint file, got {str(which)!r}"
+            f"which must name bundled weights ({bundled}), a checkpoint file or 'diffusets', got {str(which)!r}"
         )
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(
-            f"device must be there, got {device!r}: PyTorch sees no GPU on this machine, write device='cpu'"
-        )
-    checkpoint, digest = load_checkpoint(path, device)
-    return BundledGenerator(checkpoint, digest, device, steps)
+    chosen = choose_device(device)
+    checkpoint, digest = load_checkpoint(path, chosen)
+    return BundledGenerator(checkpoint, digest, chosen, 4 if steps is None else steps)

@@ -41,10 +41,22 @@ DOORS = {
     "dask": ("discovery.sweep",),
     "distributed": ("discovery.sweep",),
     "sklearn": ("discovery.maps",),
+    "openai": ("models.text_vectors",),
 }
-WITHOUT_TORCH = ("ecg", "statements", "rhythm", "synthetic", "records", "listings", "strips")
+WITHOUT_TORCH = ("ecg", "statements", "rhythm", "synthetic", "records", "listings", "strips", "text_vectors")
 # Slow to import, or optional: these may be imported inside the function that needs them.
-LATE = {"torch", "umap", "pynndescent", "neurokit2", "sklearn", "jscatter", "dask", "distributed", "IPython"}
+LATE = {
+    "torch",
+    "umap",
+    "pynndescent",
+    "neurokit2",
+    "sklearn",
+    "jscatter",
+    "dask",
+    "distributed",
+    "IPython",
+    "openai",
+}
 # The command line and the first study bring a generator in, late, and start fast for it.
 BRINGERS = ("discovery.cli", "discovery.study")
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "base", "manager", "misc"}
