@@ -21,7 +21,8 @@ DOORS = {
     "torch": ("models.*",),
     # records reads, its room writes
     "wfdb": ("models.records", "models.records_written"),
-    "safetensors": ("models.checkpoints",),
+    # checkpoints keeps generators, judges the networks that judge them
+    "safetensors": ("models.checkpoints", "models.judges"),
     "neurokit2": ("discovery.delineate",),
     # store is the face, its signals and its rows are rooms
     "zarr": ("discovery.store", "discovery.store_signals"),
@@ -30,8 +31,13 @@ DOORS = {
     "umap": ("discovery.maps",),
     "pynndescent": ("discovery.maps",),
     "statsmodels": ("discovery.hypotheses",),
-    # drawing: plots is the face, style (colours, sizes) and tracings (ECG paper) are its rooms
-    "matplotlib": ("discovery.plots", "discovery.style", "discovery.tracings"),
+    # drawing: plots is the face, style (colours, sizes), tracings (ECG paper) and the benchmark's pictures its rooms
+    "matplotlib": (
+        "discovery.plots",
+        "discovery.style",
+        "discovery.tracings",
+        "discovery.benchmark_plots",
+    ),
     # widgets is the face, each widget a room of its own
     "ipywidgets": ("discovery.widgets", "discovery.widget_*"),
     "anywidget": ("discovery.widgets", "discovery.widget_*"),
@@ -39,7 +45,8 @@ DOORS = {
     "jscatter": ("discovery.widgets", "discovery.widget_*"),
     "dask": ("discovery.sweep",),
     "distributed": ("discovery.sweep",),
-    "sklearn": ("discovery.maps",),
+    # maps classify points of a map, detectors tell generated from recorded ECGs
+    "sklearn": ("discovery.maps", "discovery.detectors"),
 }
 WITHOUT_TORCH = ("ecg", "statements", "rhythm", "synthetic", "records", "listings", "strips")
 # Slow to import, or optional: these may be imported inside the function that needs them.
