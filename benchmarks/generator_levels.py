@@ -22,6 +22,7 @@ from discovery.benchmark_features import (
 )
 from discovery.benchmark_signal import (
     amplitude_scores,
+    feature_scores,
     measured_space,
     space_scores,
     spectrum_scores,
@@ -99,7 +100,7 @@ def detector(strips: np.ndarray, truth: np.ndarray, fold: np.ndarray, seed: int)
     for k in range(FOLDS):
         inside = fold == k
         lessons = Lessons(epochs=DETECTOR_EPOCHS, seed=seed)
-        judge = train_classifier(strips[~inside], truth[~inside], lessons)
+        judge = train_classifier(strips[~inside], truth[~inside], lessons, None, JUDGES)
         scores[inside] = judge.scores(strips[inside])[:, 0]
     return scores
 
@@ -109,7 +110,7 @@ def practised_score(trial: Trial, plan: Plan) -> Score:
     strips = np.concatenate([trial.others.narrow, trial.other_twins.narrow])
     truth = np.repeat([0.0, 1.0], len(trial.others))
     rows = np.tile(inner_rows(trial.others), 2)
-    judge = train_classifier(strips, truth, Lessons(epochs=plan.epochs), rows)
+    judge = train_classifier(strips, truth, Lessons(epochs=plan.epochs), rows, JUDGES)
     sides = (trial.real, *trial.twins)
     scores = np.concatenate([judge.scores(side.narrow)[:, 0] for side in sides])
     patients = np.concatenate([side.table["patient_id"] for side in sides])
@@ -126,6 +127,7 @@ def signal_level(trial: Trial, bench: Bench) -> list[Score]:
         *amplitude_scores(trial),
         *two_sample_scores(trial, detector),
         practised_score(trial, bench.plan),
+        *feature_scores(trial),
     ]
 
 

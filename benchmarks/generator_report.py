@@ -22,8 +22,8 @@ def card_text(table: pd.DataFrame, facts: Mapping[str, object]) -> str:
         f"Generator {facts['generator']}, digest {facts['digest']}; command: `python benchmarks/generator.py FOLDER"
         f"{'' if facts['fold'] == 9 else ' --fold ' + str(facts['fold'])}`. Judged on {facts['records']} records of "
         f"fold {facts['fold']} and {facts['generated']} ECGs generated with their conditions; the column 'records' "
-        f"holds the same number for records, from {facts['training records']} of the training folds. Intervals are 95 %, by "
-        "bootstrap or Wilson.",
+        f"holds the same number for records, from {facts['training records']} of the training folds. Intervals are "
+        "95 %, by bootstrap or Wilson.",
         f"### Goals\n\n{goals}\n\n{markdown_table(table, unmet=True)}",
     ]
     for level, part in table[table["level"] != ""].groupby("level", sort=False):

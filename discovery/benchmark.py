@@ -62,7 +62,7 @@ class Side:
 
     @cached_property
     def narrow(self) -> np.ndarray:
-        """Strips at 100 Hz, as the judging networks see them, (n, 8, 1000)."""
+        """Strips at 100 Hz, as the judging networks see them, (n, 8, 896)."""
         return narrow(self.strips)
 
 
@@ -269,6 +269,8 @@ def number(value: float) -> str:
     """Three figures that matter, or a dash for nothing."""
     if not np.isfinite(value):
         return "-"
-    if value == 0 or 0.001 <= abs(value) < 10_000:
+    if abs(value) < 1e-9:
+        return "0"
+    if 0.001 <= abs(value) < 10_000:
         return f"{value:.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:#.3g}".rstrip(".")
     return f"{value:.2g}"

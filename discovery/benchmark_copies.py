@@ -103,6 +103,6 @@ def _leaning(trial: Trial, name: str, seed: int) -> Score:
 def _points(side: Side, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Points of a side in a space and their patients, ECGs without a beat left out."""
     points = side.beats.reshape(len(side), -1) if name == "median beats" else side.spaces[name]
-    points = points / np.sqrt(points.shape[1]) if name == "median beats" else points
+    points = points / np.sqrt(points.shape[1])
     there = np.isfinite(points).all(axis=1)
     return points[there], side.table["patient_id"].to_numpy()[there]

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from discovery.alike import inside
 from discovery.benchmark import Trial, number
 from discovery.signal_features import spectra
 from discovery.style import (
@@ -33,11 +34,11 @@ def plot_scores(table: pd.DataFrame) -> Picture:
     """The properties that have a goal, one row each: the value with its interval, and the verdict by colour."""
     rows = table[table["verdict"] != ""].reset_index(drop=True)
     height = 6.4 * len(rows)
-    figure = Picture(190, height + 34)
-    axes = axes_mm(figure, 4, 16, 182, height + 6)
-    axes.set(xlim=(0, 182), ylim=(len(rows) - 0.4, -1.3))
+    figure = Picture(210, height + 34)
+    axes = axes_mm(figure, 4, 16, 202, height + 6)
+    axes.set(xlim=(0, 202), ylim=(len(rows) - 0.4, -1.3))
     axes.set_axis_off()
-    for left, words in ((3, "property"), (116, "value (95 %)"), (147, "must"), (165, "goal")):
+    for left, words in ((3, "property"), (112, "value (95 %)"), (165, "must"), (184, "goal")):
         axes.text(left, -0.9, words, fontsize=8, color=FAINT, va="center")
     for place, row in enumerate(rows.itertuples()):
         colour = VERDICTS[row.verdict]
@@ -46,9 +47,9 @@ def plot_scores(table: pd.DataFrame) -> Picture:
         if np.isfinite(row.low) and row.low != row.high:
             value += f" ({number(row.low)} to {number(row.high)})"
         axes.text(3, place, row.property, fontsize=7.6, color=INK, va="center")
-        axes.text(116, place, value, fontsize=7.6, color=INK, va="center")
-        axes.text(147, place, row.must, fontsize=7.6, color=INK, va="center")
-        axes.text(165, place, row.goal, fontsize=7.6, color=INK, va="center")
+        axes.text(112, place, value, fontsize=7.6, color=INK, va="center")
+        axes.text(165, place, row.must, fontsize=7.6, color=INK, va="center")
+        axes.text(184, place, row.goal, fontsize=7.6, color=INK, va="center")
         axes.axhline(place + 0.5, color=RULE, linewidth=0.4)
     counts = rows["verdict"].value_counts()
     for word, colour in ((w, c) for w, c in VERDICTS.items() if w in counts):
@@ -61,7 +62,7 @@ def plot_scores(table: pd.DataFrame) -> Picture:
 
 def plot_quantities(trial: Trial) -> Picture:
     """Cumulative shares of measured quantities: held-out records, other records, generated ECGs."""
-    figure = Picture(190, 168)
+    figure = Picture(190, 176)
     for place, name in enumerate(SHOWN):
         axes = _panel(figure, place)
         for (label, colour, dash), side in zip(PENS, (trial.real, trial.others, trial.twins[0]), strict=True):
@@ -72,6 +73,7 @@ def plot_quantities(trial: Trial) -> Picture:
         if len(both):
             axes.set_xlim(*np.quantile(both, (0.003, 0.997)))
         axes.set_xlabel(axis_title(name), fontsize=8)
+        axes.set_ylabel("cumulative share", fontsize=8)
     _legend(figure)
     figure.caption = (
         "Cumulative share of ECGs below each value; measured alike. Generated ECGs have the age, sex, rate and "
@@ -83,7 +85,7 @@ def plot_quantities(trial: Trial) -> Picture:
 
 def plot_spectra(trial: Trial) -> Picture:
     """Mean spectra of the eight leads, in decibels."""
-    figure = Picture(190, 168)
+    figure = Picture(190, 176)
     sides = [spectra(side.strips) for side in (trial.real, trial.others, trial.twins[0])]
     for place, lead in enumerate(INDEPENDENT_LEADS):
         axes = _panel(figure, place)
@@ -92,6 +94,7 @@ def plot_spectra(trial: Trial) -> Picture:
             axes.plot(frequency, 10 * power[:, place].mean(0), dash, color=colour, linewidth=1.0, label=n)
         axes.set_xscale("log")
         axes.set_xlabel(f"{lead}: frequency (Hz)", fontsize=8)
+        axes.set_ylabel("power (dB)", fontsize=8)
     _legend(figure)
     figure.caption = "Mean power of each lead, dB over 1 mV squared per Hz (geometric mean over ECGs)."
     write_caption(figure)
@@ -100,18 +103,19 @@ def plot_spectra(trial: Trial) -> Picture:
 
 def plot_amplitudes(trial: Trial) -> Picture:
     """Quantiles of each lead's samples: generated and other records against held-out records."""
-    figure = Picture(190, 168)
+    figure = Picture(190, 176)
     grid = np.concatenate(
         [np.linspace(0.0005, 0.02, 20), np.linspace(0.03, 0.97, 60), np.linspace(0.98, 0.9995, 20)]
     )
     for place, lead in enumerate(INDEPENDENT_LEADS):
         axes = _panel(figure, place)
         sides = (trial.real, trial.others, trial.twins[0])
-        target, *rest = (np.quantile(side.strips[:, place, ::5], grid) for side in sides)
+        target, *rest = (np.quantile(inside(side.strips)[:, place, ::5], grid) for side in sides)
         axes.plot(target, target, color=INK, linewidth=0.8, label=f"records, held out ({len(trial.real)})")
         for (label, colour, dash), values, side in zip(PENS[1:], rest, sides[1:], strict=True):
             axes.plot(target, values, dash, color=colour, linewidth=1.2, label=f"{label} ({len(side)})")
         axes.set_xlabel(f"{lead}: held-out records (mV)", fontsize=8)
+        axes.set_ylabel("each sample (mV)", fontsize=8)
     _legend(figure)
     figure.caption = (
         "Quantiles of all samples of a lead, 0.05 to 99.95 %, against those of held-out records, mV."
@@ -123,7 +127,7 @@ def plot_amplitudes(trial: Trial) -> Picture:
 def _panel(figure: Picture, place: int) -> Axes:
     """One of nine axes."""
     row, column = divmod(place, 3)
-    axes = axes_mm(figure, 12 + 60 * column, 118 - 50 * row, 48, 36)
+    axes = axes_mm(figure, 15 + 60 * column, 126 - 50 * row, 48, 36)
     plain(axes, ticks=4)
     axes.tick_params(labelsize=7.5)
     return axes

@@ -1,13 +1,14 @@
 """The signal level: whether generated strips lie where recorded ones lie, and whether they can be told apart."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
+from discovery.alike import inside
 from discovery.benchmark import Score, Side, Trial
-from discovery.detectors import area, boosted_scores, group_folds
+from discovery.detectors import area, auroc, boosted_scores, group_folds
 from discovery.distances import Measured, frechet, frechet_bias, overlap, resampled, wasserstein
-from discovery.signal_features import signal_features, spectra
+from discovery.signal_features import feature_names, signal_features, spectra
 from models.ecg import INDEPENDENT_LEADS
 
 SPACE_COLUMNS = (
@@ -152,7 +153,7 @@ def _told_apart(made: Side, real: Side, detector: Detector | None, seed: int) ->
 def _thinned(side: Side, place: int) -> np.ndarray:
     """A lead's samples, every so many of them, (n, sample)."""
     step = max(1, side.strips.shape[2] * len(side) // PIXELS)
-    return side.strips[:, place, ::step]
+    return inside(side.strips)[:, place, ::step]
 
 
 def _at(found: Measured, value: float) -> Measured:
@@ -161,12 +162,26 @@ def _at(found: Measured, value: float) -> Measured:
     return Measured(float(value), found.low + moved, found.high + moved, found.n)
 
 
-def importance(trial: Trial, names: Sequence[str], most: int = 8, seed: int = 0) -> list[tuple[str, float]]:
-    """Signal features that tell generated from held-out ECGs best by themselves: name and area (0.5 to 1)."""
-    from discovery.detectors import auroc
+def feature_scores(trial: Trial, most: int = 6) -> list[Score]:
+    """The single signal features that tell generated from held-out ECGs best, with their areas above 0.5.
 
-    made, real = (signal_features(side.strips) for side in (trial.twins[0], trial.real))
-    truth = np.repeat([True, False], [len(made), len(real)])
-    areas = [auroc(np.concatenate([made[:, k], real[:, k]]), truth) for k in range(len(names))]
+    What they name is what to mend next.
+    """
+    made, real, others = (
+        signal_features(side.strips) for side in (trial.twins[0], trial.real, trial.samples(1)[0])
+    )
+    areas, floors = (
+        [
+            auroc(np.concatenate([part[:, k], real[:, k]]), np.arange(len(part) + len(real)) < len(part))
+            for k in names
+        ]
+        for part, names in ((made, range(made.shape[1])), (others, range(made.shape[1])))
+    )
     order = np.argsort([-abs(one - 0.5) for one in areas])[:most]
-    return [(names[k], float(areas[k])) for k in order]
+    scores = []
+    for rank, k in enumerate(order, 1):
+        side = "higher" if areas[k] > 0.5 else "lower"
+        value, floor = (abs(found[k] - 0.5) + 0.5 for found in (areas, floors))
+        words = f"told apart by one feature, {rank}: {feature_names()[k]} {side} than in records: AUC"
+        scores.append(Score("signal", words, Measured(value, np.nan, np.nan, len(real)), floor))
+    return scores

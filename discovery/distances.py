@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import sqrtm
-from scipy.spatial import cKDTree
 from scipy.stats import norm, wasserstein_distance
 
 LEVEL = 0.95
@@ -144,15 +143,6 @@ def overlap(real: np.ndarray, made: np.ndarray, neighbours: int = 3, wide: int =
         resampled(np.mean, [counts]),
         share(within.any(axis=0)),
     )
-
-
-def nearest_two(points: np.ndarray, reference: np.ndarray, same: bool = False) -> np.ndarray:
-    """Distances to the nearest and second nearest reference point, shape (n, 2).
-
-    With `same` the points are the reference itself, and each is not its own neighbour.
-    """
-    found = cKDTree(reference).query(points, k=3 if same else 2)[0]
-    return found[:, -2:]
 
 
 def wasserstein(first: np.ndarray, second: np.ndarray, angle: bool = False) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.signal import welch
 from scipy.stats import kurtosis, skew
 
-from discovery.alike import FS
+from discovery.alike import FS, inside
 from models.ecg import INDEPENDENT_LEADS
 
 BANDS_HZ = (
@@ -22,6 +22,7 @@ BANDS_HZ = (
 )
 QUANTILES = (0.001, 0.01, 0.05, 0.25, 0.75, 0.95, 0.99, 0.999)
 SEGMENT = 500
+STILL_MV = 0.0015  # two neighbouring samples this near are one step of the recorder
 FLOOR = 1e-9  # mV^2/Hz below which a spectrum is silence
 
 
@@ -33,15 +34,15 @@ def spectra(strips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     strips : ndarray, shape (batch, 8, sample)
         mV at 250 Hz, from `discovery.alike`.
     """
-    frequency, power = welch(np.asarray(strips, float), FS, nperseg=SEGMENT, axis=2)
+    frequency, power = welch(inside(np.asarray(strips, float)), FS, nperseg=SEGMENT, axis=2)
     kept = frequency >= 1
     return frequency[kept], np.log10(power[:, :, kept] + FLOOR)
 
 
 def signal_features(strips: np.ndarray) -> np.ndarray:
     """Features of each strip, shape (batch, len(feature_names()))."""
-    strips = np.asarray(strips, float)
     frequency, power = spectra(strips)
+    strips = inside(np.asarray(strips, float))
     slope = np.diff(strips, axis=2)
     parts = [np.moveaxis(np.quantile(strips, QUANTILES, axis=2), 0, 2)]
     numbers = (
@@ -52,7 +53,7 @@ def signal_features(strips: np.ndarray) -> np.ndarray:
         np.abs(slope).max(axis=2),
         np.median(np.abs(slope), axis=2),
         np.median(np.abs(np.diff(slope, axis=2)), axis=2),
-        np.abs(strips[:, :, :25]).mean(axis=2) - np.abs(strips[:, :, -25:]).mean(axis=2),
+        (np.abs(slope) < STILL_MV).mean(axis=2),
     )
     parts.append(np.stack(numbers, axis=2))
     bands = [power[:, :, (frequency >= low) & (frequency < high)].mean(axis=2) for low, high in BANDS_HZ]
@@ -73,7 +74,7 @@ def feature_names() -> tuple[str, ...]:
             "largest slope",
             "median slope",
             "median bend",
-            "start less end",
+            "share still",
         ),
         *(f"power {low}-{high} Hz" for low, high in BANDS_HZ),
     )

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from models.judge_networks import Alignment, Autoencoder, Classifier, JudgeConfig
 
 VERSION = 1
-CROP = 640  # samples, of 1000: the networks see another part of each strip in every epoch
+CROP = 640  # samples, of some 900: the networks see another part of each strip in every epoch
 
 
 @dataclass(frozen=True)
