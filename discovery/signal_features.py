@@ -22,7 +22,6 @@ BANDS_HZ = (
 )
 QUANTILES = (0.001, 0.01, 0.05, 0.25, 0.75, 0.95, 0.99, 0.999)
 SEGMENT = 500
-STILL_MV = 0.0015  # two neighbouring samples this near are one step of the recorder
 FLOOR = 1e-9  # mV^2/Hz below which a spectrum is silence
 
 
@@ -53,7 +52,6 @@ def signal_features(strips: np.ndarray) -> np.ndarray:
         np.abs(slope).max(axis=2),
         np.median(np.abs(slope), axis=2),
         np.median(np.abs(np.diff(slope, axis=2)), axis=2),
-        (np.abs(slope) < STILL_MV).mean(axis=2),
     )
     parts.append(np.stack(numbers, axis=2))
     bands = [power[:, :, (frequency >= low) & (frequency < high)].mean(axis=2) for low, high in BANDS_HZ]
@@ -74,7 +72,6 @@ def feature_names() -> tuple[str, ...]:
             "largest slope",
             "median slope",
             "median bend",
-            "share still",
         ),
         *(f"power {low}-{high} Hz" for low, high in BANDS_HZ),
     )
