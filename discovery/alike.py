@@ -11,9 +11,10 @@ from models.ecg import ECG, INDEPENDENT_LEADS, twelve_leads
 FS = 250.0
 SECONDS = 10.0
 HIGH_PASS_HZ = 0.5
-RESOLUTION_MV = 0.001
+STEPS_PER_MV = 1000  # 1 uV
 NARROW_FS = 100.0
 NARROW_HIGH_PASS_HZ = 1.0
+PADDING = 750  # samples mirrored at either end before filtering: scipy's few make the first second swing
 EDGE_S = 0.5  # at either end of a strip is not compared: recorders fade in, and pad the end of a file
 NARROW_SAMPLES = 896  # of 1000: a whole number of the networks' steps, half a second less at either end
 LARGEST_RATIO = 5000  # of a fraction of sampling frequencies; 102.4 Hz to 250 Hz is 625 / 256
@@ -42,8 +43,8 @@ def alike(ecg: ECG) -> ECG:
         eight = resample_poly(eight, ratio.numerator, ratio.denominator, axis=2)
     eight = _of_length(eight, round(SECONDS * FS))
     sections = butter(2, HIGH_PASS_HZ, "highpass", fs=FS, output="sos")
-    eight = sosfiltfilt(sections, eight, axis=2)
-    rounded = np.round(eight / RESOLUTION_MV).astype(np.float32) * np.float32(RESOLUTION_MV)
+    eight = sosfiltfilt(sections, eight, axis=2, padlen=PADDING)
+    rounded = np.round(eight * STEPS_PER_MV).astype(np.float32) / np.float32(STEPS_PER_MV)
     return replace(ecg, signals=twelve_leads(rounded), fs=FS, leads=ECG.__dataclass_fields__["leads"].default)
 
 
@@ -64,8 +65,8 @@ def narrow(eight: np.ndarray) -> np.ndarray:
     ndarray, float32, shape (batch, 8, 896)
     """
     sections = butter(4, NARROW_HIGH_PASS_HZ, "highpass", fs=FS, output="sos")
-    slow = sosfiltfilt(sections, np.asarray(eight, np.float64), axis=2)
-    whole = resample_poly(slow, 2, 5, axis=2).astype(np.float32)
+    quick = sosfiltfilt(sections, np.asarray(eight, np.float64), axis=2, padlen=PADDING)
+    whole = resample_poly(quick, 2, 5, axis=2).astype(np.float32)
     start = (whole.shape[2] - NARROW_SAMPLES) // 2
     return np.ascontiguousarray(whole[:, :, start : start + NARROW_SAMPLES])
 

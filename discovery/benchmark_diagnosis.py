@@ -51,7 +51,8 @@ def alignment_scores(
 def _ranked(cosines: np.ndarray, own: np.ndarray) -> np.ndarray:
     """Rank of the own text among all, as a share."""
     mine = cosines[np.arange(len(own)), own]
-    return ((cosines > mine[:, None]).sum(axis=1) + 1) / cosines.shape[1]
+    above, level = ((sign(cosines, mine[:, None])).sum(axis=1) for sign in (np.greater, np.equal))
+    return (above + (level + 1) / 2) / cosines.shape[1]
 
 
 def adherence_scores(

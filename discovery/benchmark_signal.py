@@ -17,7 +17,7 @@ SPACE_COLUMNS = (
     "t_v5_mv", "rr_cv", "template_r",
 )  # fmt: skip
 CUT = 5.0
-PIXELS = 200_000
+PIXELS = 60_000
 Detector = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 

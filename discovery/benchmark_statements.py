@@ -64,15 +64,14 @@ def matched_scores(trial: Trial, bare: Mapping[str, pd.DataFrame], seed: int = 0
     for check in CHECKS:
         rows = carries(records, check.code)
         theirs = check.shows(records[rows]).to_numpy(float)
+        floor = share(theirs).value
         ours = check.shows(twins[rows]).to_numpy(float)
         name = f"{check.words} text: {check.sign}"
         scores.append(Score("statements", f"{name}, over records'", _over(ours, theirs, seed), 1.0))
-        scores.append(Score("statements", f"{name}, share", share(ours), float(np.nanmean(theirs))))
+        scores.append(Score("statements", f"{name}, share", share(ours), floor))
         if check.code in bare:
             alone = check.shows(bare[check.code]).to_numpy(float)
-            scores.append(
-                Score("statements", f"{name}, share, bare text", share(alone), float(np.nanmean(theirs)))
-            )
+            scores.append(Score("statements", f"{name}, share, bare text", share(alone), floor))
     return scores
 
 

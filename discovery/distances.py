@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import sqrtm
 from scipy.stats import norm, wasserstein_distance
 
 LEVEL = 0.95
@@ -214,7 +213,8 @@ def _shrunk(rows: np.ndarray, shrinkage: float) -> np.ndarray:
 
 def _root_product(one: np.ndarray, two: np.ndarray) -> np.ndarray:
     """A matrix with the trace of the square root of `one @ two`, computed on the symmetric side."""
-    half = np.real(sqrtm(one))
+    values, vectors = np.linalg.eigh(one)
+    half = vectors * np.sqrt(np.clip(values, 0, None)) @ vectors.T
     inside = half @ two @ half
     values = np.clip(np.linalg.eigvalsh((inside + inside.T) / 2), 0, None)
     return np.diag(np.sqrt(values))
