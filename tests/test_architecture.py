@@ -21,7 +21,8 @@ DOORS = {
     "torch": ("models.*",),
     # records reads, its room writes
     "wfdb": ("models.records", "models.records_written"),
-    "safetensors": ("models.checkpoints",),
+    # checkpoints keeps generators, judges the networks that judge them
+    "safetensors": ("models.checkpoints", "models.judges"),
     # delineate measures, second_opinion asks NeuroKit2's own route
     "neurokit2": ("discovery.delineate", "discovery.second_opinion"),
     # store is the face, its signals and its rows are rooms
@@ -31,8 +32,15 @@ DOORS = {
     "umap": ("discovery.maps",),
     "pynndescent": ("discovery.maps",),
     "statsmodels": ("discovery.hypotheses",),
-    # drawing: plots is the face, style (colours, sizes), tracings and beat_panel (ECG paper) are its rooms
-    "matplotlib": ("discovery.plots", "discovery.style", "discovery.tracings", "discovery.beat_panel"),
+    # drawing: plots is the face; style (colours, sizes), tracings and beat_panel (ECG paper) and the benchmark's
+    # pictures are its rooms
+    "matplotlib": (
+        "discovery.plots",
+        "discovery.style",
+        "discovery.tracings",
+        "discovery.beat_panel",
+        "discovery.benchmark_plots",
+    ),
     # widgets is the face, each widget a room of its own
     "ipywidgets": ("discovery.widgets", "discovery.widget_*"),
     "anywidget": ("discovery.widgets", "discovery.widget_*"),
@@ -40,7 +48,8 @@ DOORS = {
     "jscatter": ("discovery.widgets", "discovery.widget_*"),
     "dask": ("discovery.sweep",),
     "distributed": ("discovery.sweep",),
-    "sklearn": ("discovery.maps",),
+    # maps classify points of a map, detectors tell generated from recorded ECGs
+    "sklearn": ("discovery.maps", "discovery.detectors"),
     "openai": ("models.text_vectors",),
 }
 WITHOUT_TORCH = ("ecg", "statements", "rhythm", "synthetic", "records", "listings", "strips", "text_vectors")
