@@ -22,6 +22,7 @@ DOORS = {
     # records reads, its room writes
     "wfdb": ("models.records", "models.records_written"),
     "safetensors": ("models.checkpoints",),
+    "sentence_transformers": ("models.reports",),
     "neurokit2": ("discovery.delineate",),
     # store is the face, its signals and its rows are rooms
     "zarr": ("discovery.store", "discovery.store_signals"),
@@ -43,7 +44,18 @@ DOORS = {
 }
 WITHOUT_TORCH = ("ecg", "statements", "rhythm", "synthetic", "records", "listings", "strips")
 # Slow to import, or optional: these may be imported inside the function that needs them.
-LATE = {"torch", "umap", "pynndescent", "neurokit2", "sklearn", "jscatter", "dask", "distributed", "IPython"}
+LATE = {
+    "torch",
+    "umap",
+    "pynndescent",
+    "neurokit2",
+    "sklearn",
+    "jscatter",
+    "dask",
+    "distributed",
+    "IPython",
+    "sentence_transformers",
+}
 # The command line and the first study bring a generator in, late, and start fast for it.
 BRINGERS = ("discovery.cli", "discovery.study")
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "base", "manager", "misc"}
