@@ -13,7 +13,7 @@ from scipy.signal import resample_poly
 from models.codec import HOP, to_tokens
 from models.ectopy import FEWEST_BEATS, EctopyModel, carries_ectopy, ectopic_beats, fit_ectopy
 from models.encoding import AGE_CENTRE, Encoding, with_rhythm
-from models.heart import HeartModel, fill, fit_heart, heart_vectors
+from models.heart import QRST_SHAPES, HeartModel, fill, fit_heart, heart_vectors
 from models.population import Population, fit_population
 from models.preparation import FINE, SAMPLES, Material
 from models.rhythm import RhythmModel, fit_rhythm
@@ -70,9 +70,20 @@ class Hearts:
 
 
 def fit_linear(material: Material) -> tuple[Linear, Hearts]:
-    """The linear parts, fitted without the validation fold, and all labelled hearts in their coordinates."""
+    """The linear parts, fitted without the validation fold, and all labelled hearts in their coordinates.
+
+    Raises
+    ------
+    ValueError
+        Where there are too few records to fit anything.
+    """
     known = np.flatnonzero(_known(material))
     train = material.table["fold"].to_numpy()[known] != VALIDATION_FOLD
+    if train.sum() <= QRST_SHAPES or train.all():
+        raise ValueError(
+            f"data must hold more than {QRST_SHAPES} measured training records and some of fold "
+            f"{VALIDATION_FOLD}, got {train.sum()} and {(~train).sum()}: give more records"
+        )
     seen = Counter(
         code for row in known[train] for code, sure in material.statements[row].items() if sure > 0.3
     )
