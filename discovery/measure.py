@@ -13,7 +13,7 @@ from models.ecg import ECG
 UNCERTAIN_MS = 10.0  # a standard error of PR above this is worth a reason code
 
 
-def measure(ecg: ECG, draws: int = 0, workers: int = 1) -> pd.DataFrame:
+def measure(ecg: ECG, draws: int = 0, workers: int = 1, beats: bool = False) -> pd.DataFrame:
     """One row per ECG in the order of the batch: what was asked, what was measured, and what was wrong.
 
     Parameters
@@ -25,6 +25,9 @@ def measure(ecg: ECG, draws: int = 0, workers: int = 1) -> pd.DataFrame:
         the strip are drawn again (repeatability only: the method's own error, `METHOD_SD_MS`, comes on top).
     workers : int
         Processes that share the batch; worth it from some hundred ECGs upwards, the same result to the bit.
+    beats : bool
+        Whether to add `r_peaks_s` (times of the R peaks, s) and `beat_kept` (which are of the dominant kind), one
+        list per ECG, as training and editing want them.
 
     Returns
     -------
@@ -50,6 +53,9 @@ def measure(ecg: ECG, draws: int = 0, workers: int = 1) -> pd.DataFrame:
     columns["einthoven_mv"] = limb_residual(ecg.signals, ecg.leads)
     columns |= {f"{name}_ms": values for name, values in found.points.items()}
     columns |= {f"{name}_se_ms": values for name, values in found.standard_errors.items()}
+    if beats:
+        columns["r_peaks_s"] = [list(map(float, peaks)) for peaks in found.r_peaks]
+        columns["beat_kept"] = [list(map(bool, kept)) for kept in found.beat_kept]
     columns["reasons"] = _reasons(found, columns)
     return pd.DataFrame(columns)
 

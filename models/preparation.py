@@ -78,7 +78,10 @@ class Material:
 
 
 def prepare(
-    source: Iterable[tuple[list[dict], ECG]], measured: pd.DataFrame, labelled: bool = True
+    source: Iterable[tuple[list[dict], ECG]],
+    measured: pd.DataFrame,
+    labelled: bool = True,
+    progress: bool = True,
 ) -> Material:
     """Training material from recorded ECGs and their measurements.
 
@@ -91,6 +94,8 @@ def prepare(
         `qrs_off_ms`, `t_off_ms` relative to the R peak; the command `discovery measure` writes it.
     labelled : bool
         False: age, sex and statements of the records are not known, only their waveform is used.
+    progress : bool
+        Whether a bar shows how far it is.
 
     Raises
     ------
@@ -100,7 +105,7 @@ def prepare(
     check_measured(measured)
     by_record = {str(row["record"]): row for row in measured.to_dict("records")}
     parts, facts, said = [], [], []
-    for rows, ecg in tqdm(source, desc="preparing", unit="batch"):
+    for rows, ecg in tqdm(source, desc="preparing", unit="batch", disable=not progress):
         for strip, row in zip(_strips(ecg), rows, strict=True):
             part = _prepare_one(strip, by_record.get(str(row["record"])))
             if part is not None:
@@ -193,16 +198,19 @@ def _facts(row: Mapping, part: tuple, labelled: bool) -> dict:
     }
 
 
-def _strips(ecg: ECG) -> np.ndarray:
-    """The eight independent leads at `FINE * FS` Hz, high-passed without phase, (batch, 8, sample)."""
+def strips_at_fs(ecg: ECG) -> np.ndarray:
+    """The first ten seconds of the eight independent leads at `FS`, mV, (batch, 8, `SAMPLES`); ends are held."""
     eight = ecg.signals[:, [ecg.leads.index(lead) for lead in INDEPENDENT_LEADS]].astype(float)
     ratio = ecg.fs / FS
     if ratio != 1:
         eight = resample_poly(eight, 100, int(round(100 * ratio)), axis=2)
-    eight = np.pad(eight, ((0, 0), (0, 0), (0, max(SAMPLES - eight.shape[2], 0))), mode="edge")[
-        :, :, :SAMPLES
-    ]
-    return resample_poly(high_passed(eight), FINE, 1, axis=2)
+    short = max(SAMPLES - eight.shape[2], 0)
+    return np.pad(eight, ((0, 0), (0, 0), (0, short)), mode="edge")[:, :, :SAMPLES]
+
+
+def _strips(ecg: ECG) -> np.ndarray:
+    """The eight independent leads at `FINE * FS` Hz, high-passed without phase, (batch, 8, sample)."""
+    return resample_poly(high_passed(strips_at_fs(ecg)), FINE, 1, axis=2)
 
 
 def _prepare_one(strip: np.ndarray, row: Mapping | None) -> tuple | None:

@@ -22,6 +22,7 @@ from models.crew import Crew, find_crew
 from models.denoiser import HeartNet, HeartNetConfig, StripNet, StripNetConfig
 from models.descent import Descent, Draws, drawn_ahead, seeded
 from models.fitting import TEST_FOLD, VALIDATION_FOLD, Hearts, fit_linear, strip_conditions
+from models.inversion import calibrate
 from models.preparation import Material, read_measured, waveforms
 from models.records import Records, open_mimic, open_ptbxl
 from models.reports import TextEncoder, load_text_encoder, read_reports
@@ -235,7 +236,7 @@ def train_strip(batches: StripBatches, made: Checkpoint, run: Run) -> Checkpoint
         draw = np.random.default_rng((schedule.seed, STRIP, step, crew.rank))
         return batches.drawn(draws(crew.share(schedule.strip_batch), draw), draw, UNKNOWN_SHARE)
 
-    def write() -> Checkpoint:
+    def write(calibrated: bool = False) -> Checkpoint:
         losses = {"validation_loss": batches.held_out(descent.average.eval(), held_out)}
         if recent:
             losses["training_loss"] = float(np.mean(recent))
@@ -243,6 +244,9 @@ def train_strip(batches: StripBatches, made: Checkpoint, run: Run) -> Checkpoint
         net = copy.deepcopy(descent.average).cpu().eval().requires_grad_(False)
         facts = {**made.facts, "strip_steps": descent.step, **losses}
         checkpoint = replace(made, facts=facts, strip_net=net)
+        if calibrated:
+            limits = _limits(checkpoint, batches)
+            checkpoint = replace(checkpoint, facts={**facts, "inversion": limits})
         save_checkpoint(run.out, checkpoint)
         descent.save()
         return checkpoint
@@ -255,12 +259,20 @@ def train_strip(batches: StripBatches, made: Checkpoint, run: Run) -> Checkpoint
         recent = [*recent[-49:], value.item()]
         if descent.due(schedule.save_every):
             checkpoint = write()
-    return write() if crew.leads else checkpoint
+    return write(calibrated=True) if crew.leads else checkpoint
 
 
 def _stated(text: str) -> Mapping[str, float]:
     """Statements of a report, in the whole vocabulary."""
     return recognise(text, STATEMENTS).statements
+
+
+def _limits(checkpoint: Checkpoint, batches: StripBatches) -> dict[str, list[float]]:
+    """How far from normal the noise of held-out records usually is."""
+    table, told = batches.material.table, batches.rows
+    held_out = (table["fold"] == VALIDATION_FOLD) & table["labelled"] & table["rr_s"].notna()
+    rows = told[:, : told.shape[1] - batches.text]
+    return calibrate(checkpoint, batches.material, np.flatnonzero(held_out), rows, told)
 
 
 def _some(rows: np.ndarray) -> np.ndarray:
