@@ -157,7 +157,10 @@ def calibrate(
         take_apart(checkpoint, material.select(some).loaded(), rows[some], told[some]).squares
         for some in np.array_split(chosen, -(-len(chosen) // 16))
     ]
-    return {name: usual(np.concatenate([part[name] for part in parts])) for name in parts[0]}
+    return {
+        name: usual(np.concatenate([part[name] for part in parts]), below=name != "strip")
+        for name in parts[0]
+    }
 
 
 def surprises(checkpoint: Checkpoint, heart: float, strip: float, left: float) -> list[str]:
@@ -174,7 +177,7 @@ def surprises(checkpoint: Checkpoint, heart: float, strip: float, left: float) -
         Share of the beat that the learnt shapes cannot show.
     """
     dimension = checkpoint.heart.dimension
-    reach = chi2.ppf([RARE / 2, 1 - RARE / 2], dimension) / dimension
+    reach = (0.0, chi2.ppf(1 - RARE, dimension) / dimension)
     known = checkpoint.facts.get("inversion", {"heart": list(reach), "strip": list(UNCALIBRATED_STRIP)})
     sentences = []
     for name, value, what in (
@@ -188,9 +191,11 @@ def surprises(checkpoint: Checkpoint, heart: float, strip: float, left: float) -
     return sentences
 
 
-def usual(values: np.ndarray) -> list[float]:
-    """The limits between which the middle 99 % of the values lie."""
-    return [round(float(np.quantile(values, share)), 4) for share in ((1 - USUAL) / 2, (1 + USUAL) / 2)]
+def usual(values: np.ndarray, below: bool) -> list[float]:
+    """The limits between which 99 % of the values lie; with `below`, any small value is usual."""
+    low = 0.0 if below else float(np.quantile(values, (1 - USUAL) / 2))
+    high = float(np.quantile(values, USUAL if below else (1 + USUAL) / 2))
+    return [round(low, 4), round(high, 4)]
 
 
 def _velocity(net: nn.Module, scale: StripScale, terms: StripTerms) -> flow.Velocity:
