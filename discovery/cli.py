@@ -279,17 +279,11 @@ def measured_batch(names: list[str], ecg: Any, measure: Callable, peaks: bool) -
     """The rows of one batch; rows that only say why where no ECG of its leads and length can be measured."""
     import pandas as pd
 
-    from discovery.delineate import delineate
-
     try:
-        part = measure(ecg).drop(columns="record", errors="ignore")
+        part = measure(ecg, beats=peaks).drop(columns="record", errors="ignore")
     except ValueError as error:  # the other records are measured all the same, and the sentence is shown
         return pd.DataFrame({"record": names, "reasons": "refused", "refusal": str(error)})
     part.insert(0, "record", names)
-    if peaks:
-        found = delineate(ecg.signals, ecg.fs, ecg.leads)
-        part["r_peaks_s"] = [list(map(float, beats)) for beats in found.r_peaks]
-        part["beat_kept"] = [list(map(bool, kept)) for kept in found.beat_kept]
     return part
 
 

@@ -20,7 +20,9 @@ USUAL_MS = {"pr_ms": -8.0, "qrs_ms": -10.0, "qt_ms": 15.0}
 WOMEN_MV = 0.8  # added to the Cornell voltage of women before it is multiplied with QRS
 
 
-def measure(ecg: ECG, draws: int = 0, workers: int = 1, second: bool = False) -> pd.DataFrame:
+def measure(
+    ecg: ECG, draws: int = 0, workers: int = 1, second: bool = False, beats: bool = False
+) -> pd.DataFrame:
     """One row per ECG in the order of the batch: what was asked, what was measured, and what was wrong.
 
     Parameters
@@ -36,6 +38,9 @@ def measure(ecg: ECG, draws: int = 0, workers: int = 1, second: bool = False) ->
         Whether `nk_pr_ms`, `nk_qrs_ms` and `nk_qt_ms` tell what NeuroKit2 finds lead by lead, with the code
         ``nk_disagrees`` where that is unusually far away (`USUAL_MS` and 30 ms more). It takes a tenth of a
         second per ECG and more: for a sample, as ``ecg[::100]``.
+    beats : bool
+        Whether to add `r_peaks_s` (times of the R peaks, s) and `beat_kept` (which are of the dominant kind), one
+        list per ECG, as training and editing want them.
 
     Returns
     -------
@@ -67,6 +72,9 @@ def measure(ecg: ECG, draws: int = 0, workers: int = 1, second: bool = False) ->
     if second:
         opinion = second_opinion(ecg.signals, ecg.fs, ecg.leads, workers)
         columns |= {f"nk_{name}_ms": values for name, values in opinion.items()}
+    if beats:
+        columns["r_peaks_s"] = [list(map(float, peaks)) for peaks in found.r_peaks]
+        columns["beat_kept"] = [list(map(bool, kept)) for kept in found.beat_kept]
     columns["reasons"] = _reasons(found, columns)
     return pd.DataFrame(columns)
 

@@ -18,6 +18,7 @@ from models.encoding import Encoding
 from models.heart import HeartModel, Shapes
 from models.loading import load_weights
 from models.population import Population
+from models.reports import ReportSpace
 from models.rhythm import RhythmModel
 from models.strip import StripScale
 
@@ -39,6 +40,8 @@ class Checkpoint:
         The linear parts.
     heart_net, strip_net
         The velocity networks.
+    reports : ReportSpace, optional
+        How reports become conditions beside the statements; None where the networks read no text.
     """
 
     facts: Mapping[str, Any]
@@ -49,11 +52,40 @@ class Checkpoint:
     ectopy: EctopyModel
     heart_net: HeartNet
     strip_net: StripNet
+    reports: ReportSpace | None = None
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> Path:
     """Writes the checkpoint, networks in half precision, in one move. Returns its path."""
     path = Path(path)
+    heart, population, arrays = checkpoint.heart, checkpoint.population, _arrays(checkpoint)
+    tensors = {
+        name: torch.from_numpy(np.ascontiguousarray(rows, np.float32)) for name, rows in arrays.items()
+    }
+    for prefix, net in (("heart_net", checkpoint.heart_net), ("strip_net", checkpoint.strip_net)):
+        tensors |= {
+            f"{prefix}.{name}": row.detach().half().contiguous() for name, row in net.state_dict().items()
+        }
+    config = {
+        "format": FORMAT,
+        "facts": dict(checkpoint.facts),
+        "codes": heart.encoding.codes,
+        "reports": population.reports,
+        "heart_net": asdict(checkpoint.heart_net.config),
+        "strip_net": asdict(checkpoint.strip_net.config),
+    }
+    if checkpoint.reports:
+        config["text_encoder"] = checkpoint.reports.encoder
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(".new")
+    save_file(tensors, new, metadata={"config": json.dumps(config, sort_keys=True)})
+    new.chmod(0o644)  # safetensors writes files that only their owner may read
+    new.replace(path)
+    return path
+
+
+def _arrays(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
+    """Everything but the networks, by name."""
     heart, population = checkpoint.heart, checkpoint.population
     arrays = {
         "population.shares": population.shares,
@@ -80,28 +112,11 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> Path:
     }
     for name, one in shapes.items():
         arrays |= {f"{name}.{part}": rows for part, rows in vars(one).items()}
-    tensors = {
-        name: torch.from_numpy(np.ascontiguousarray(rows, np.float32)) for name, rows in arrays.items()
-    }
-    for prefix, net in (("heart_net", checkpoint.heart_net), ("strip_net", checkpoint.strip_net)):
-        tensors |= {
-            f"{prefix}.{name}": row.detach().half().contiguous() for name, row in net.state_dict().items()
+    if checkpoint.reports:
+        arrays |= {
+            f"reports.{part}": getattr(checkpoint.reports, part) for part in ("centre", "basis", "spread")
         }
-    config = {
-        "format": FORMAT,
-        "fingerprint": _fingerprint(tensors),
-        "facts": dict(checkpoint.facts),
-        "codes": heart.encoding.codes,
-        "reports": population.reports,
-        "heart_net": asdict(checkpoint.heart_net.config),
-        "strip_net": asdict(checkpoint.strip_net.config),
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    save_file(tensors, new, metadata={"config": json.dumps(config, sort_keys=True)})
-    new.chmod(0o644)  # safetensors writes files that only their owner may read
-    new.replace(path)
-    return path
+    return arrays
 
 
 def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> tuple[Checkpoint, str]:
@@ -161,6 +176,9 @@ def _assembled(
         EctopyModel(_shapes(arrays, "ectopic_shapes"), arrays["ectopy.log_size"]),
         _network(HeartNet(HeartNetConfig(**config["heart_net"])), "heart_net", tensors, path, device),
         _network(StripNet(StripNetConfig(**config["strip_net"])), "strip_net", tensors, path, device),
+        ReportSpace(config["text_encoder"], *_parts(arrays, "reports", "centre basis spread"))
+        if "text_encoder" in config
+        else None,
     )
 
 

@@ -37,7 +37,8 @@ class Population:
 
     def report(self, draw: np.random.Generator) -> dict[str, float]:
         """Statements of a patient of whom nothing is known."""
-        return dict.fromkeys(self.reports[draw.choice(len(self.reports), p=self.shares)], 1.0)
+        shares = self.shares / self.shares.sum()  # half the digits are kept in a file
+        return dict.fromkeys(self.reports[draw.choice(len(self.reports), p=shares)], 1.0)
 
     def years(self, statements: Mapping[str, float], draw: np.random.Generator) -> float:
         """Age of a patient with these statements, kept within the ages of the training records."""

@@ -23,6 +23,7 @@ DOORS = {
     "wfdb": ("models.records", "models.records_written"),
     # checkpoints keeps generators, judges the networks that judge them
     "safetensors": ("models.checkpoints", "models.judges"),
+    "sentence_transformers": ("models.reports",),
     # delineate measures, second_opinion asks NeuroKit2's own route
     "neurokit2": ("discovery.delineate", "discovery.second_opinion"),
     # store is the face, its signals and its rows are rooms
@@ -65,6 +66,7 @@ LATE = {
     "distributed",
     "IPython",
     "openai",
+    "sentence_transformers",
 }
 # The command line and the first study bring a generator in, late, and start fast for it.
 BRINGERS = ("discovery.cli", "discovery.study")
