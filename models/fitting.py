@@ -25,6 +25,7 @@ VALIDATION_FOLD = 9
 TEST_FOLD = 10
 """Never looked at here: neither fitted, nor trained on, nor used to choose."""
 SCALE_STRIPS = 600
+LARGEST_RATIO = 9.0
 MOST_RECORDS = 20_000
 """The closed forms are fitted on a random sample of so many records where there are more ..."""
 RARE_RECORDS = 100
@@ -207,13 +208,30 @@ def _fit_scale(material: Material, index: np.ndarray) -> StripScale:
     noise, rendered, used = some.noise_mv(), some.rendered.astype(float), some.weight > 0
     parts = [part[used] for part in envelope_parts(rendered, noise)]
     square = to_tokens(some.residual.astype(float))[used].reshape(parts[0].shape) ** 2
-    envelope = np.zeros((BANDS, len(parts)))
-    for band in range(BANDS):
-        design = np.stack([part[..., band == BAND_OF].ravel() for part in parts], axis=1)
-        relative = 1 / design[:, 0]
-        target = np.minimum(square[..., band == BAND_OF].ravel() * relative, 400.0)
-        envelope[band], _ = nnls(design * relative[:, None], target)
-    scale = StripScale(np.maximum(envelope, [0.3, 1e-5, 1e-5]), np.ones(TOKEN), np.ones(TOKEN))
+    envelope = np.stack(
+        [
+            _robust_weights(
+                [part[..., band == BAND_OF].ravel() for part in parts], square[..., band == BAND_OF].ravel()
+            )
+            for band in range(BANDS)
+        ]
+    )
+    scale = StripScale(np.maximum(envelope, [0.3, 1e-5, 1e-5, 1e-6]), np.ones(TOKEN), np.ones(TOKEN))
     units = scale.to_unit(some.residual.astype(float), rendered, noise)[used]
+    spread = 1.4826 * np.median(np.abs(units), axis=0) + 1e-3
     beats = to_tokens(rendered).reshape(-1, TOKEN)
-    return StripScale(scale.envelope, units.std(axis=0) + 1e-3, beats.std(axis=0) + 0.01)
+    return StripScale(scale.envelope, spread, beats.std(axis=0) + 0.01)
+
+
+def _robust_weights(parts: Sequence[np.ndarray], square: np.ndarray) -> np.ndarray:
+    """Weights >= 0 of the parts whose sum is the expected square, of ordinary tokens, not of bursts.
+
+    Squares beyond `LARGEST_RATIO` of what is expected are drawn in, in turn with least squares.
+    """
+    design = np.stack(parts, axis=1)
+    weights = np.eye(len(parts))[0]
+    for _ in range(6):
+        expected = design @ weights + 1e-12
+        target = np.minimum(square / expected, LARGEST_RATIO)
+        weights, _ = nnls(design / expected[:, None], target)
+    return weights

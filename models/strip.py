@@ -35,8 +35,9 @@ class StripScale:
 
     Parameters
     ----------
-    envelope : ndarray, shape (BANDS, 3)
-        Weights of noise squared, beat squared and beat slope squared in the residual's expected square.
+    envelope : ndarray, shape (BANDS, 4)
+        Weights in the residual's expected square of the squares of noise, beat, beat slope, and beat slope of all
+        frequencies together.
     token : ndarray, shape (TOKEN,)
         Standard deviation of each number of a residual token.
     beat : ndarray, shape (TOKEN,)
@@ -69,14 +70,14 @@ class StripScale:
         return np.concatenate([to_tokens(beats) / self.beat, level, tracks], axis=2)
 
 
-def envelope_parts(beats: np.ndarray, noise_mv: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Squares of noise, beat and beat slope (per 4 ms) in tokens, each (batch, token, 8, HOP).
+def envelope_parts(beats: np.ndarray, noise_mv: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Squares of noise, beat, beat slope (per 4 ms) and its mean over frequencies, each (batch, token, 8, HOP).
 
     `noise_mv` has the shape (batch, 8, BANDS).
     """
     noise = noise_mv[:, None, :, BAND_OF] ** 2
     beat, slope = _energy(beats), _energy(np.gradient(beats, axis=2))
-    return np.broadcast_to(noise, beat.shape), beat, slope
+    return np.broadcast_to(noise, beat.shape), beat, slope, slope.mean(3, keepdims=True) + 0 * slope
 
 
 def noise_levels(residual: np.ndarray, weight: np.ndarray) -> np.ndarray:
