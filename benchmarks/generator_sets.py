@@ -153,7 +153,8 @@ def bare_sets(generator: Generator, records: Side, plan: Plan) -> dict[str, pd.D
         people = rows.sample(plan.each, replace=len(rows) < plan.each, random_state=0).to_dict("records")
         rate = code not in ("SBRAD", "STACH")
         asked = [
-            Conditions(row["age"], row["sex"], round(row["rate_bpm"], 2) if rate else None, words) for row in people
+            Conditions(row["age"], row["sex"], round(row["rate_bpm"], 2) if rate else None, words)
+            for row in people
         ]
         seeds = [30_000 + 1000 * place + k for k in range(len(asked))]
         sets[code] = generated(generator, asked, seeds).table
