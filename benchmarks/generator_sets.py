@@ -3,7 +3,7 @@
 import hashlib
 import importlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -12,20 +12,15 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from discovery.alike import alike
-from discovery.benchmark import EIGHT, Side, Trial, carries
-from discovery.defects import limb_residual
-from discovery.delineate import Delineation, delineate
-from discovery.measure import measure
-from models.ecg import ECG, Conditions, Generator
+from discovery.benchmark import Side, Trial, carries
+from discovery.benchmark_sides import KNOWN, side_of, twins_of, with_known
+from models.ecg import Conditions, Generator
 from models.generator import load_generator
 from models.records import Records, open_ptbxl
 
 VERSION = 2  # another measurer, another preparation: another number, and everything is measured again
 KEEP = Path("training/benchmark")
 CHUNK = 128
-BEAT_MS, BEAT_STEP = (-260, 460), 4  # of the median beat at 500 Hz, kept for the copy test
-HEDGES = ((0.9, ""), (0.65, "probable "), (0.4, "possible "), (0.0, "cannot rule out "))
 RATES = (45, 60, 75, 110, 150)
 TAILS = (32, 38, 42, 145, 160, 175)
 WORDS = {
@@ -40,7 +35,6 @@ WORDS = {
     "IMI": "inferior myocardial infarction",
     "ASMI": "anteroseptal myocardial infarction",
 }
-KNOWN = ("record", "patient_id", "fold", "age", "sex", "statements")
 
 
 @dataclass(frozen=True)
@@ -66,10 +60,10 @@ class Plan:
     fold: int = 9
     count: int = 1000
     others: int | None = None
-    each: int = 100
+    each: int = 60
     hearts: int = 60
     seeds: int = 3
-    epochs: int = 20
+    epochs: int = 15
 
 
 QUICK = Plan(count=1, others=500, each=20, hearts=12, seeds=1, epochs=6)
@@ -95,35 +89,14 @@ def recorded(folder: str | Path) -> Side:
 def _measure_records(records: Records) -> Side:
     """Every record on the footing of `alike`, with what is known of it."""
     batches = tqdm(records.batches(CHUNK), desc="measuring records", total=-(-len(records) // CHUNK))
-    side = _joined([measured_side(ecg) for ecg in batches])
-    known = records.table[list(KNOWN)].reset_index(drop=True)
-    rest = side.table.drop(columns=[name for name in side.table if name in known])
-    return Side(side.strips, pd.concat([known, rest], axis=1), side.beats)
+    side = _joined([side_of(ecg) for ecg in batches])
+    return with_known(side, records.table[list(KNOWN)])
 
 
-def measured_side(ecg: ECG) -> Side:
-    """A batch on the footing of `alike`, measured, with its median beats and its limb-lead residual."""
-    same = alike(ecg)
-    table = measure(same)
-    plain = [name for name in table if table[name].dtype != object or name in ("sex", "text", "reasons")]
-    table = table[plain].assign(residual_mv=limb_residual(ecg.signals, ecg.leads))
-    found = delineate(same.signals, same.fs, same.leads)
-    start, stop = (Delineation.r_index + round(at / 2) for at in BEAT_MS)
-    beats = found.median_beat[:, EIGHT, max(start, 0) : stop : BEAT_STEP]
-    return Side(same.signals[:, EIGHT], table, beats.astype(np.float32))
-
-
-def twins_of(generator: Generator, records: Side, again: int) -> Side:
+def twins(generator: Generator, records: Side, again: int) -> Side:
     """One generated ECG per record with all that is known of it, `again` choosing the seeds."""
-    asked = [
-        Conditions(row["age"], row["sex"], row["rate_bpm"], said_in(row["statements"]))
-        for row in records.table.to_dict("records")
-    ]
     seeds = [1_000_000 * (again + 1) + int(number) for number in records.table["record"]]
-    side = generated(generator, asked, seeds)
-    known = records.table[list(KNOWN)].reset_index(drop=True)
-    rest = side.table.drop(columns=[name for name in side.table if name in known])
-    return Side(side.strips, pd.concat([known, rest], axis=1), side.beats)
+    return twins_of(generator, records, seeds, generated)
 
 
 def generated(generator: Generator, asked: Sequence[Conditions], seeds: Sequence[int]) -> Side:
@@ -134,7 +107,7 @@ def generated(generator: Generator, asked: Sequence[Conditions], seeds: Sequence
         key = _digest([generator.digest, json.dumps([one.to_dict() for one in some]), *map(str, numbers)])
         path = KEEP / f"{generator.name}-{generator.digest}" / f"{key}.npz"
         parts.append(
-            _kept(path, lambda some=some, numbers=numbers: measured_side(generator.generate(some, numbers)))
+            _kept(path, lambda some=some, numbers=numbers: side_of(generator.generate(some, numbers)))
         )
     return _joined(parts)
 
@@ -147,8 +120,8 @@ def trial_of(generator: Generator, records: Side, plan: Plan) -> Trial:
     if plan.others is not None and plan.others < len(others):
         others = others.where(np.sort(np.random.default_rng(0).permutation(len(others))[: plan.others]))
     repeats = -(-plan.count // len(real))
-    twins = tuple(twins_of(generator, real, again) for again in range(repeats))
-    return Trial(real, others, twins, twins_of(generator, others, 0))
+    judged = tuple(twins(generator, real, again) for again in range(repeats))
+    return Trial(real, others, judged, twins(generator, others, 0))
 
 
 def rate_sets(generator: Generator, plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -180,7 +153,8 @@ def bare_sets(generator: Generator, records: Side, plan: Plan) -> dict[str, pd.D
         people = rows.sample(plan.each, replace=len(rows) < plan.each, random_state=0).to_dict("records")
         rate = code not in ("SBRAD", "STACH")
         asked = [
-            Conditions(row["age"], row["sex"], row["rate_bpm"] if rate else None, words) for row in people
+            Conditions(row["age"], row["sex"], round(row["rate_bpm"], 2) if rate else None, words)
+            for row in people
         ]
         seeds = [30_000 + 1000 * place + k for k in range(len(asked))]
         sets[code] = generated(generator, asked, seeds).table
@@ -207,14 +181,7 @@ def pair_sets(generator: Generator, plan: Plan) -> dict[str, Side]:
     }
 
 
-def said_in(statements: Mapping[str, float]) -> str:
-    """Statements as a report: the less likely, the more hedged."""
-    return " | ".join(
-        next(hedge for least, hedge in HEDGES if sure >= least) + code for code, sure in statements.items()
-    )
-
-
-def _kept(path: Path, make: object) -> Side:
+def _kept(path: Path, make: Callable[[], Side]) -> Side:
     """A side out of its file, or made and written there in one move."""
     if path.is_file():
         with np.load(path) as held:

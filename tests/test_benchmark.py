@@ -35,6 +35,7 @@ from discovery.benchmark_features import (
     strip_scores,
 )
 from discovery.benchmark_plots import plot_amplitudes, plot_quantities, plot_scores, plot_spectra
+from discovery.benchmark_sides import asked_like, said_in, side_of, twins_of
 from discovery.benchmark_signal import (
     amplitude_scores,
     feature_scores,
@@ -51,7 +52,6 @@ from discovery.benchmark_statements import (
     pair_scores,
     sinus_scores,
 )
-from discovery.delineate import delineate
 from discovery.distances import Measured
 from discovery.goals import GOALS
 from discovery.measure import measure
@@ -69,12 +69,11 @@ def made(first, changes=None, simulator=None):
         for k in range(PEOPLE)
     ]
     asked = [one.replace(**(changes or {})) for one in asked]
-    ecg = alike((simulator or Simulator()).generate(asked, [first + k for k in range(PEOPLE)]))
-    table = measure(ecg).drop(columns=["text"])
     said = [{"SR": 1.0, "NORM": 1.0} if k % 3 else {"SR": 1.0, "IMI": 0.8} for k in range(PEOPLE)]
-    table = table.assign(statements=said, patient_id=np.arange(PEOPLE), record=np.arange(PEOPLE), fold=9)
-    beats = delineate(ecg.signals, ecg.fs, ecg.leads).median_beat[:, EIGHT, 120:480:4]
-    return Side(ecg.signals[:, EIGHT], table, beats)
+    known = pd.DataFrame(
+        {"statements": said, "patient_id": range(PEOPLE), "record": range(PEOPLE), "fold": 9}
+    )
+    return side_of((simulator or Simulator()).generate(asked, [first + k for k in range(PEOPLE)]), known)
 
 
 @pytest.fixture(scope="module")
@@ -461,7 +460,7 @@ def test_generated_sets_are_kept_and_read_again(command, tmp_path, monkeypatch):
 def test_any_generator_can_be_named(command):
     _, sets = command
     assert isinstance(sets.bring("models.synthetic:Simulator"), Simulator)
-    assert sets.said_in({"SR": 1.0, "IMI": 0.5, "LVH": 0.2}) == "SR | possible IMI | cannot rule out LVH"
+    assert said_in({"SR": 1.0, "IMI": 0.5, "LVH": 0.2}) == "SR | possible IMI | cannot rule out LVH"
 
 
 def test_the_card_keeps_what_stands_around_the_measured_part(command, tmp_path):
@@ -476,3 +475,21 @@ def test_json_of_the_table_is_plain(tmp_path):
     table = scores_table([Score("feature", "error", Measured(np.nan, np.nan, np.nan, 0))])
     rows = json.loads(table.to_json(orient="records"))
     assert rows[0]["value"] is None
+
+
+def test_twins_are_asked_with_all_that_is_known(trial):
+    asked = asked_like(trial.real.table)
+    assert asked[0].text == "SR | probable IMI"
+    assert asked[0].heart_rate == pytest.approx(trial.real.table["rate_bpm"][0], abs=0.006)
+    assert asked[0].age == trial.real.table["age"][0]
+    found = twins_of(Simulator(), trial.real.where(np.arange(3)), [1, 2, 3])
+    assert found.table["statements"].tolist() == trial.real.table["statements"].tolist()[:3]
+    assert found.table["rate_bpm"].to_numpy() == pytest.approx(
+        trial.real.table["rate_bpm"].to_numpy()[:3], abs=3
+    )
+
+
+def test_an_ecg_of_nobody_is_a_patient_of_its_own():
+    side = side_of(Simulator().generate([Conditions(50, "male", 70, "sinus rhythm")] * 2, [1, 2]))
+    assert side.table["patient_id"].tolist() == [0, 1]
+    assert side.table["statements"].tolist() == [{}, {}]
