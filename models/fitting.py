@@ -13,12 +13,13 @@ from scipy.signal import resample_poly
 from models.codec import to_tokens
 from models.ectopy import FEWEST_BEATS, EctopyModel, carries_ectopy, ectopic_beats, fit_ectopy
 from models.encoding import AGE_CENTRE, Encoding, with_rhythm
-from models.heart import QRST_SHAPES, HeartModel, fill, fit_heart, heart_vectors
+from models.heart import HeartModel, fill, fit_heart, heart_vectors
 from models.population import Population, fit_population
 from models.preparation import FINE, SAMPLES, Material
 from models.rhythm import RhythmModel, fit_rhythm
 from models.strip import BAND_OF, BANDS, FS, TOKEN, StripScale, envelope_parts
 
+FEWEST_HEARTS = 48
 FEWEST_RECORDS = 5
 """A statement with fewer training records has no column: what cannot be learnt is not promised."""
 VALIDATION_FOLD = 9
@@ -80,9 +81,9 @@ def fit_linear(material: Material) -> tuple[Linear, Hearts]:
     """
     known = np.flatnonzero(_known(material))
     train = material.table["fold"].to_numpy()[known] != VALIDATION_FOLD
-    if train.sum() <= QRST_SHAPES or train.all():
+    if train.sum() <= FEWEST_HEARTS or train.all():
         raise ValueError(
-            f"data must hold more than {QRST_SHAPES} measured training records and some of fold "
+            f"data must hold more than {FEWEST_HEARTS} measured training records and some of fold "
             f"{VALIDATION_FOLD}, got {train.sum()} and {(~train).sum()}: give more records"
         )
     seen = Counter(

@@ -23,6 +23,7 @@ SINUS_CODES = ("SR", "SARRH", "SBRAD", "STACH")
 TIMING_NAMES = ("log_pr", "log_qrs", "log_qt", "log_r")
 SIZE_NAMES = ("log_p_size", "log_qrst_size")
 P_SHAPES, QRST_SHAPES = 16, 48
+"""Principal components kept: with 160, QRS would keep what it has above 70 Hz, but smooth records would be rough."""
 QRST_SPAN = ~P_SPAN
 TIMING_LIMITS_MS = ((70.0, 460.0), (50.0, 240.0), (200.0, 700.0), (12.0, 140.0))
 SIZE_LIMITS_MV = (0.004, 1.5)
@@ -140,7 +141,7 @@ class HeartModel:
         statements (`models.definitions`); without them no heart is changed.
         """
         vectors = rows @ self.mean + (white * self._spreads(rows)) @ self.colour.T
-        at = np.cumsum([len(TIMING_NAMES), NOISES, len(SIZE_NAMES), P_SHAPES])
+        at = np.cumsum([len(TIMING_NAMES), NOISES, len(SIZE_NAMES), len(self.p_shapes.spread)])
         timings, noise, size, p_part, qrst_part = np.split(vectors, at, axis=1)
         size = np.exp(np.clip(size, *np.log(SIZE_LIMITS_MV)))
         limits = np.log(TIMING_LIMITS_MS)
@@ -328,7 +329,7 @@ def fit_shapes(beats: np.ndarray, count: int) -> Shapes:
     centre = flat.mean(axis=0)
     weight = 1 / np.sqrt(flat.std(axis=0) + 0.05)
     values, directions = np.linalg.eigh(np.cov(((flat - centre) * weight).T))
-    top = np.argsort(values)[::-1][:count]
+    top = np.argsort(values)[::-1][: min(count, len(beats) - 1)]
     return Shapes(centre, directions[:, top].T, np.sqrt(values[top]), weight)
 
 
