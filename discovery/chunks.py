@@ -7,16 +7,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from discovery.designs import Design
-from discovery.filing import plain_disk_errors, sole_writer, write_json
+from discovery.filing import Place, keep, plain_disk_errors, sole_writer, write_json
+from discovery.remote import Remote
 from discovery.store import SweepStore
 from discovery.store_plan import begin_store, refuse_foreign
 from discovery.store_rows import MeasuredRows, measurer
+from discovery.store_signals import (
+    begin_signals,
+    encode_annotations,
+    encode_signals,
+    notes_name,
+    refuse_other_shape,
+    shard_name,
+)
 from models.ecg import ECG, Generator, join
 
 
@@ -33,7 +41,7 @@ class SweepError(RuntimeError):
 
 @contextmanager
 def open_sweep(
-    design: Design, generator: Generator, folder: Path, chunk: int | None = None, overwrite: bool = False
+    design: Design, generator: Generator, folder: Place, chunk: int | None = None, overwrite: bool = False
 ) -> Iterator[SweepStore]:
     """The store of a sweep, begun or found again in `folder`, held for this process alone."""
     if chunk is not None and (not isinstance(chunk, int) or chunk < 1):
@@ -124,10 +132,36 @@ def make_chunk(store: SweepStore, generator: Generator, chunk: int) -> Made:
 def keep_chunk(store: SweepStore, made: Made) -> int:
     """Write a chunk, and forget that it failed before if nothing is lacking now; how many ECGs are new."""
     if made.ecg is not None:
-        store.write(made.chunk, made.ecg, made.lacking, made.clipped)
+        write_chunk(store, made)
     if not made.lacking:
         (store.folder / "failed" / f"{made.chunk:06d}.json").unlink(missing_ok=True)
     return made.new
+
+
+def write_chunk(store: SweepStore, made: Made) -> None:
+    """Keep one chunk: its files first, then the marker that makes it done.
+
+    The place of a cell that is lacking stays empty, and the chunk unfinished.
+    """
+    with plain_disk_errors(store.folder, f"write chunk {made.chunk}"):
+        rows, size, marked = store.rows(made.chunk), store.identity["chunk"], f"done/{made.chunk:06d}.json"
+        (store.folder / marked).unlink(missing_ok=True)
+        if "array" not in store.__dict__:
+            begin_signals(store.folder / "signals.zarr", len(store), size, made.ecg)
+        refuse_other_shape(store.array, made.ecg)
+        repeats = store.design.repeats
+        places = [place for place, row in enumerate(rows) if row // repeats not in made.lacking]
+        shard, beyond, missing = encode_signals(rows, made.ecg, size, places if made.lacking else None)
+        notes = encode_annotations(made.ecg.annotations, (places, len(rows)) if made.lacking else None)
+        marker = {
+            "ecgs": [rows.start, rows.stop],
+            "clipped": made.clipped + beyond,
+            "missing": missing,
+            "provenance": dict(made.ecg.provenance),
+            "files": keep(store.folder, {shard_name(made.chunk): shard, notes_name(made.chunk): notes}),
+        }
+        lacking = {"lacking": made.lacking} if made.lacking else {}
+        write_json(store.folder / marked, marker | lacking)
 
 
 def whole_chunk(store: SweepStore, chunk: int) -> list[int]:
@@ -140,13 +174,12 @@ def whole_chunk(store: SweepStore, chunk: int) -> list[int]:
 
 
 @functools.lru_cache(maxsize=4)
-def opened(folder: str, fingerprint: str) -> SweepStore:
-    """The store in a folder, read once by each worker."""
-    store = SweepStore(Path(folder))
-    if store.design.fingerprint != fingerprint:
+def opened(folder: str, sweep: str) -> SweepStore:
+    """The store of `SweepStore.place`, read once by each worker."""
+    store = SweepStore(folder)
+    if store.place[1] != sweep:
         raise ValueError(
-            f"{folder} must hold design {fingerprint[:8]}, got {store.design.fingerprint[:8]}: "
-            "another sweep has taken its place"
+            f"{folder} must hold design {sweep}, got {store.place[1]}: another has taken its place"
         )
     return store
 
@@ -220,7 +253,9 @@ def _failed(store: SweepStore, failures: dict[int, str]) -> str:
     )
 
 
-def _sweep_up(folder: Path) -> None:
+def _sweep_up(folder: Place) -> None:
     """Remove what an interrupted run left half written (measuring cleans up after itself)."""
-    for path in [*folder.glob(".*.partial"), *folder.glob("[ads]*/**/*.partial")]:
+    if isinstance(folder, Remote):  # puts leave nothing
+        return
+    for path in [*folder.glob(".*.partial"), *folder.glob("[adfs]*/**/*.partial")]:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -36,7 +36,11 @@ example: save as plan.yaml
   discovery sweep plan.yaml --out runs/age-sex --yes          makes it, or goes on after an interruption
   discovery sweep plan.yaml --out runs/age-sex --yes --measure   and measures at the same time
 
-Every cell is asked of the same 32 hearts (seeds). --hypotheses FILE freezes hypotheses before anything is
+  discovery sweep plan.yaml --out s3://bucket/age-sex --yes      into a bucket (pip install s3fs)
+
+Every cell is asked of the same 32 hearts (seeds). Ends with 0 where every ECG is there; 1 where some cells could
+not be made (the others are kept, the causes told), the folder holds another sweep, or it was stopped; 2 where the
+plan asks for what cannot be. --hypotheses FILE freezes hypotheses before anything is
 made; see `discovery test --help` for how they are written.
 """,
     "show": """\
@@ -60,6 +64,7 @@ example:
   discovery measure runs/age-sex --out table.csv          a sweep, one row per ECG
   discovery measure ptb-xl strip.csv --out table.parquet  records: WFDB, PTB-XL, MIMIC-IV-ECG, CSV, NPZ
   discovery measure ptb-xl --workers 2                    the same rows, sooner
+  discovery measure strip.npz --draws 8                   with standard errors
 
 Every ECG has a row. What could not be measured is empty, and the column `reasons` says why.
 A Parquet table of files also has the times of the beats (r_peaks_s, beat_kept), as training wants them.

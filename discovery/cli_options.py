@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from discovery.cli_help import DESCRIPTION, EXAMPLES
+from discovery.filing import folder_at
+from discovery.remote import Remote
 
 VERBS = "generate | sweep | show | export | measure | map | test | report | study"
 Work = Callable[[argparse.Namespace], int]
@@ -27,18 +29,15 @@ def parser_of(works: Mapping[str, Work]) -> argparse.ArgumentParser:
     _generate_options(verb("generate"))
     _sweep_options(verb("sweep"))
     made = verb("show")
-    made.add_argument("folder", type=Path, help="folder of a sweep or study")
+    made.add_argument("folder", type=_place, help="folder or URL of a sweep, or folder of a study")
     made.add_argument("--verify", action="store_true", help="read every byte and check it")
     made = verb("export")
-    made.add_argument("folder", type=Path, help="folder of a sweep or study")
+    made.add_argument("folder", type=_place, help="folder or URL of a sweep, or folder of a study")
     made.add_argument(
         "--out", type=Path, required=True, help="a new folder, or a name that ends in .npz or .csv"
     )
     made.add_argument("--query", help="which ECGs, as in \"age > 60 and sex == 'female'\"; all if not said")
-    made = verb("measure")
-    made.add_argument("paths", type=Path, nargs="+", help="a sweep's folder, or files and folders of ECGs")
-    made.add_argument("--out", type=Path, help="table.csv (the default) or .parquet")
-    made.add_argument("--workers", type=int, default=1, help="processes that share the ECGs")
+    _measure_options(verb("measure"))
     made = verb("map")
     made.add_argument("table", type=Path, help="table of measurements, .csv or .parquet")
     made.add_argument("--color", nargs="+", metavar="COLUMN", help="one panel for each")
@@ -64,10 +63,21 @@ def parser_of(works: Mapping[str, Work]) -> argparse.ArgumentParser:
     return parser
 
 
+def _measure_options(made: argparse.ArgumentParser) -> None:
+    """What `discovery measure` takes."""
+    made.add_argument("paths", type=_place, nargs="+", help="a sweep's folder, or files and folders of ECGs")
+    made.add_argument("--out", type=Path, help="table.csv (the default) or .parquet")
+    made.add_argument("--workers", type=int, default=1, help="processes that share the ECGs")
+    made.add_argument(
+        "--draws", type=int, default=0, help="draw the beats so often again for pr_se_ms and its like; 8, say"
+    )
+    made.add_argument("--second-opinion", action="store_true", help="also ask NeuroKit2 lead by lead; slow")
+
+
 def _sweep_options(made: argparse.ArgumentParser) -> None:
     """What `discovery sweep` takes."""
     made.add_argument("plan", type=Path, help="YAML file: base, factors, repeats, seed")
-    made.add_argument("--out", type=Path, required=True, help="folder of the sweep")
+    made.add_argument("--out", type=_place, required=True, help="folder or URL of the sweep")
     made.add_argument("--hypotheses", type=Path, help="YAML file of hypotheses to freeze beforehand")
     made.add_argument("--yes", action="store_true", help="make it without asking")
     made.add_argument("--measure", action="store_true", help="measure while the next ECGs are made")
@@ -92,5 +102,14 @@ def _generate_options(made: argparse.ArgumentParser) -> None:
 
 def _generator_option(made: argparse.ArgumentParser) -> None:
     """Which generator."""
-    words = "ptbxl (bundled), simulator (known truth), or the path of a checkpoint; %(default)s if not said"
+    words = "ptbxl (bundled), simulator (known truth), the path of a checkpoint, or a folder of DiffuSETS' weights"
+    words += "; %(default)s if not said"
     made.add_argument("--generator", default="ptbxl", help=words)
+
+
+def _place(words: str) -> Path | Remote:
+    """A path, or the folder of a URL."""
+    try:
+        return folder_at(words)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

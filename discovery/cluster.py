@@ -25,7 +25,7 @@ from discovery.chunks import (
     whole_chunk,
 )
 from discovery.designs import Design
-from discovery.filing import local_folder
+from discovery.filing import folder_at
 from discovery.store import SweepStore
 from discovery.store_rows import MeasuredRows
 from discovery.sweep import BATCH, rows_to_do, to_do
@@ -64,9 +64,9 @@ def run_sweep_on(
     """
     generator = load()
     failures: dict[int, str] = {}
-    with open_sweep(design, generator, local_folder(folder).absolute(), chunk) as store:
+    with open_sweep(design, generator, folder_at(folder).absolute(), chunk) as store:
         pending, bar = to_do(store, progress)
-        place = (str(store.folder), design.fingerprint)
+        place = store.place
         jobs = [(place, chunk, load, generator.digest) for chunk in pending]
         with closing(bar):
             for made, found in _everywhere(client, _make_there, jobs, stop or threading.Event()):
@@ -87,7 +87,7 @@ def measure_sweep_on(
     store = SweepStore(store.folder.absolute())
     with open_rows(store, measure) as kept:
         pending, bar = rows_to_do(store, kept, progress)
-        place = (str(store.folder), store.design.fingerprint)
+        place = store.place
         jobs = [(place, chunk, measure, kept.key) for chunk in pending]
         with closing(bar):
             for measured in _everywhere(client, measure_chunk_there, jobs, stop or threading.Event()):

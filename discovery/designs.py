@@ -110,10 +110,17 @@ class Design:
         hearts, which = np.unique(repeats, return_inverse=True)
         seeds = np.array([heart_seed(self.seed, int(heart)) for heart in hearts], dtype=np.int64)
         columns = {"ecg": np.arange(len(cells)), "cell": cells, "repeat": repeats, "seed": seeds[which]}
+        asked = self.cell_table
+        columns |= {axis: asked[axis].take(cells).reset_index(drop=True) for axis in AXES}
+        return pd.DataFrame(columns)
+
+    @property
+    def cell_table(self) -> pd.DataFrame:
+        """One row per cell: cell, age, sex, heart_rate, text."""
+        columns: dict[str, Any] = {"cell": np.arange(len(self.cells))}
         for axis in AXES:
             kind = "float64" if axis in ("age", "heart_rate") else None
-            column = pd.Series([getattr(cell, axis) for cell in self.cells], dtype=kind)
-            columns[axis] = column.take(cells).reset_index(drop=True)
+            columns[axis] = pd.Series([getattr(cell, axis) for cell in self.cells], dtype=kind)
         return pd.DataFrame(columns)
 
     def conditions(self) -> list[Conditions]:

@@ -6,12 +6,15 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
+
+from discovery.remote import Remote, leased
 
 try:
     import fcntl
@@ -20,34 +23,43 @@ except ImportError:  # Windows has none: two processes on one folder are then no
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
+FEW = 16  # files; the sizes of more are asked of a remote folder in one listing
+Place = Path | Remote
 
 
-def local_folder(folder: str | Path) -> Path:
-    """The path of a folder, given as one or as a ``file://`` URL.
+def folder_at(folder: str | Path | Remote) -> Place:
+    """The folder of a path, of a ``file://`` URL, or of any other URL that fsspec can write to.
 
     Raises
     ------
     ValueError
-        Where it is another URL: a chunk is finished by a rename and held by a lock, which object stores lack.
+        Where fsspec does not know the URL's protocol, or needs a package for it that is not installed.
     """
+    if isinstance(folder, Path | Remote):
+        return folder
     scheme, mark, rest = str(folder).partition("://")
-    if not mark or isinstance(folder, Path):
+    if not mark:
         return Path(folder)
-    if scheme != "file":
-        raise ValueError(
-            f"folder must be a path or a file:// URL, got {str(folder)!r}: run in a folder that all workers "
-            "see, and copy it there when it is finished"
-        )
-    return Path(url2pathname(urlsplit(f"file://{rest}").path))
+    if scheme == "file":
+        return Path(url2pathname(urlsplit(f"file://{rest}").path))
+    return Remote(str(folder))
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Make `path` by ``write(temporary)``: it is there whole or not at all, power cuts included."""
+def write_whole(path: Place, content: bytes) -> None:
+    """Write a file: it is there whole or not at all, power cuts included.
+
+    On a disk by a second name, `fsync` and a rename; behind a URL by one put.
+    """
+    if isinstance(path, Remote):
+        path.write_bytes(content)
+        return
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(aside)
-        settle(aside)
+        with open(aside, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(aside, path)
         settle(path.parent)
     finally:
@@ -55,18 +67,67 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
             aside.unlink()
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Place, content: Any) -> None:
     """Write `content` as JSON, whole or not at all."""
     text = json.dumps(content, indent=1, ensure_ascii=False, default=str)
-    write_whole(path, lambda aside: aside.write_text(text + "\n", encoding="utf-8") and None)
+    write_whole(path, (text + "\n").encode())
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Place) -> Any:
     """What a JSON file holds, or None where there is none or it is damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return parse_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def parse_json(content: bytes) -> Any:
+    """What JSON says, or None where it is damaged."""
+    try:
+        return json.loads(content.decode())
+    except ValueError:
+        return None
+
+
+def names_in(folder: Place) -> list[str]:
+    """The names of what lies in a folder, sorted; none where there is no folder."""
+    if isinstance(folder, Remote):
+        return sorted({name.partition("/")[0] for name in folder.sizes()})
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def stamps_in(folder: Place) -> dict[str, tuple]:
+    """Size and time (behind a URL: size and tag) of each file in a folder, by its name."""
+    if isinstance(folder, Remote):
+        return {name: about for name, about in folder.sizes().items() if "/" not in name}
+    try:
+        with os.scandir(folder) as files:
+            found = [(file.name, file.stat()) for file in files if file.is_file()]
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    return {name: (about.st_size, about.st_mtime_ns) for name, about in found}
+
+
+def remove_tree(folder: Place) -> None:
+    """Remove a folder with all that is in it, if it is there."""
+    if isinstance(folder, Remote):
+        folder.remove_tree()
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def read_several(folder: Place, names: list[str]) -> dict[str, bytes]:
+    """The bytes of files in a folder; those that are not there are left out."""
+    if isinstance(folder, Remote):
+        return folder.read_many(names)
+    found = {}
+    for name in names:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), open(folder / name, "rb") as file:
+            found[name] = file.read()
+    return found
 
 
 def settle(path: Path) -> None:
@@ -78,41 +139,65 @@ def settle(path: Path) -> None:
         os.close(handle)
 
 
-def seal(root: Path, paths: list[Path]) -> dict[str, dict[str, Any]]:
-    """Size and SHA-256 of each file, by its path below `root`."""
+def keep(root: Place, contents: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
+    """Write files by their names below `root`, each whole; their seals, of the bytes that were meant."""
+    for name, content in contents.items():
+        write_whole(root / name, content)
     return {
-        path.relative_to(root).as_posix(): {"bytes": path.stat().st_size, "sha256": _sha256(path)}
-        for path in paths
+        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in contents.items()
     }
 
 
-def broken_seal(root: Path, sealed: dict[str, dict[str, Any]], digests: bool) -> str | None:
+def broken_seal(
+    root: Place, sealed: Mapping[str, dict], digests: bool, sizes: Mapping[str, int] | None = None
+) -> str | None:
     """What is wrong with the first file that is not as it was sealed; None where all are.
 
     Sizes alone take microseconds and find what was cut off; `digests` finds a single flipped bit.
+    `sizes` are those that `sizes_of` found, where they were asked for before.
     """
+    found = sizes_of(root, list(sealed)) if sizes is None else sizes
     for name, was in sealed.items():
-        path = root / name
-        try:
-            size = path.stat().st_size
-            if size != was["bytes"]:
-                return f"{name} must hold {was['bytes']:,} bytes, got {size:,}"
-            if digests and (now := _sha256(path)) != was["sha256"]:
-                return f"{name} must have the digest {was['sha256'][:8]}, got {now[:8]}"
-        except FileNotFoundError:
+        if name not in found:
             return f"{name} must be there, got no such file"
+        if found[name] != was["bytes"]:
+            return f"{name} must hold {was['bytes']:,} bytes, got {found[name]:,}"
+        if digests:
+            now = hashlib.sha256((root / name).read_bytes()).hexdigest()
+            if now != was["sha256"]:
+                return f"{name} must have the digest {was['sha256'][:8]}, got {now[:8]}"
     return None
 
 
+def sizes_of(root: Place, names: list[str]) -> dict[str, int]:
+    """The bytes of each file that is there."""
+    if isinstance(root, Remote):
+        if len(names) > FEW:
+            listed = root.sizes()
+            return {name: listed[name][0] for name in names if name in listed}
+        there = [name for name in names if (root / name).is_file()]
+        return {name: root.fs.size((root / name).path) for name in there}
+    found, top = {}, os.fspath(root)
+    for name in names:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            found[name] = os.stat(f"{top}/{name}").st_size
+    return found
+
+
 @contextlib.contextmanager
-def sole_writer(folder: Path, name: str = ".lock") -> Iterator[None]:
-    """Hold the folder for this process; the system lets go when the process ends, however it ends.
+def sole_writer(folder: Place, name: str = ".lock") -> Iterator[None]:
+    """Hold the folder for this process: on a disk until the process ends, however it ends; else by a lease.
 
     Raises
     ------
     BlockingIOError
         Where another process (or thread) is writing there.
     """
+    if isinstance(folder, Remote):
+        with leased(folder, name):
+            yield
+        return
     with plain_disk_errors(folder, "write"):
         lock = open(folder / name, "a+", encoding="utf-8")
     with lock:
@@ -139,7 +224,7 @@ def sole_writer(folder: Path, name: str = ".lock") -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def plain_disk_errors(folder: Path, doing: str) -> Iterator[None]:
+def plain_disk_errors(folder: Place, doing: str) -> Iterator[None]:
     """Say in the house's words that a disk is full or a folder may not be written."""
     try:
         yield
@@ -157,9 +242,3 @@ def plain_disk_errors(folder: Path, doing: str) -> Iterator[None]:
                 "choose another folder",
             ) from error
         raise
-
-
-def _sha256(path: Path) -> str:
-    """The digest of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from discovery.designs import Design
+from discovery.filing import keep
 from discovery.store import CHUNK
-from discovery.store_signals import write_annotations, write_signals
+from discovery.store_signals import encode_annotations, encode_signals
 from models.ecg import ECG, Generator
 
 PROBE = 16
@@ -135,11 +136,10 @@ def _timed(work: Callable) -> tuple:
 def _kept(ecg: ECG) -> tuple[float, int]:
     """Seconds to write some ECGs, and the bytes they take."""
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
 
         def write() -> int:
-            shard, _, _ = write_signals(folder / "signals.zarr", range(len(ecg)), ecg, (len(ecg), len(ecg)))
-            write_annotations(folder / "notes.npz", ecg.annotations)
-            return shard.stat().st_size + (folder / "notes.npz").stat().st_size
+            shard, _, _ = encode_signals(range(len(ecg)), ecg, len(ecg))
+            kept = keep(Path(place), {"signals": shard, "annotations": encode_annotations(ecg.annotations)})
+            return sum(sealed["bytes"] for sealed in kept.values())
 
         return _timed(write)

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 from discovery.chunks import conclude, conclude_rows, open_rows, open_sweep
 from discovery.cluster import measure_chunk_there
 from discovery.designs import Design
-from discovery.filing import local_folder
+from discovery.filing import folder_at
 from discovery.sweep import make_chunks, rows_to_do
 from models.ecg import ECG, Generator
 
@@ -56,9 +56,9 @@ def sweep_and_measure(
     if not isinstance(workers, int) or workers < 1:
         raise ValueError(f"workers must be a whole number of processes from 1 upwards, got {workers!r}")
     ended = stop or threading.Event()
-    folder = local_folder(folder).absolute()
+    folder = folder_at(folder).absolute()
     with open_sweep(design, generator, folder) as store, open_rows(store, measure) as kept:
-        place = (str(store.folder), design.fingerprint)
+        place = store.place
         with ProcessPoolExecutor(workers) as pool:
             waiting = [pool.submit(callable, measure) for _ in range(workers)]  # they start while we make
 

@@ -91,6 +91,69 @@ def ladder(base: Conditions, rungs: Sequence[str], *, repeats: int = 1, seed: in
     return Design(base, grid(base, text=texts).cells, ("text",), repeats, seed, kind="ladder")
 
 
+def terms(
+    base: Conditions,
+    *,
+    plus: Sequence[str] = (),
+    minus: Sequence[str] = (),
+    repeats: int = 1,
+    seed: int = 0,
+) -> Design:
+    """`base`, then its report with each term of `plus` added, then with each term of `minus` left out.
+
+    Parameters
+    ----------
+    base : Conditions
+        Its text lists terms between ``|``.
+    plus, minus : list of str
+        Terms to add, and terms of the text to leave out, one at a time; both ignore case.
+    repeats, seed : int
+        As in `grid`.
+
+    Raises
+    ------
+    ValueError
+        Where there is nothing to change, or the text has no such term.
+    """
+    if isinstance(plus, str) or isinstance(minus, str) or not (plus or minus):
+        raise ValueError(f"plus and minus must be lists of terms, got {plus!r} and {minus!r}")
+    told = [term.strip() for term in (base.text or "").split("|") if term.strip()]
+    texts = [base.text, *(" | ".join([*told, term]) for term in plus)]
+    for term in minus:
+        rest = [other for other in told if other.lower() != term.strip().lower()]
+        if len(rest) == len(told):
+            raise ValueError(f"minus must hold terms of the text {base.text!r}, got {term!r}")
+        texts.append(" | ".join(rest) or None)
+    return Design(base, grid(base, text=texts).cells, ("text",), repeats, seed, kind="terms")
+
+
+def paraphrases(base: Conditions, texts: Sequence[str], *, repeats: int = 1, seed: int = 0) -> Design:
+    """`base` with each of several texts that should mean the same; what differs between them is wording alone."""
+    if isinstance(texts, str) or len(texts) < 2:
+        raise ValueError(f"texts must be a list of at least 2 wordings, got {texts!r}")
+    return Design(base, grid(base, text=texts).cells, ("text",), repeats, seed, kind="paraphrases")
+
+
+def nonsense(count: int, seed: int = 0) -> list[str]:
+    """Words that mean nothing, as a negative control: ``terms(patient, plus=nonsense(3))``.
+
+    Parameters
+    ----------
+    count : int
+        How many different words.
+    seed : int
+        Draws them; the first words are the same for every `count`.
+    """
+    if not isinstance(count, int) or count < 1:
+        raise ValueError(f"count must be a whole number of words from 1 upwards, got {count!r}")
+    draw = np.random.default_rng(seed)
+    words: dict[str, None] = {}
+    while len(words) < count:
+        word = "".join(draw.choice(list("bdfgklmnprtvz")) + draw.choice(list("aeiou")) for _ in range(4))
+        words[f"{word}x"] = None
+    return list(words)
+
+
 def population(
     base: Conditions, people: pd.DataFrame, *, points: int, repeats: int = 1, seed: int = 0
 ) -> Design:

@@ -10,28 +10,39 @@ measured/KEY/K.*      one measurer's rows of chunk K, and their own marker
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from pathlib import Path
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray
+import zarr
 
-from discovery.designs import Design
-from discovery.filing import local_folder, plain_disk_errors, read_json, seal, write_json
-from discovery.store_rows import MeasuredRows, chunk_marker, marker_fault
+from discovery.designs import Design, heart_seed
+from discovery.filing import (
+    Place,
+    broken_seal,
+    folder_at,
+    names_in,
+    parse_json,
+    read_json,
+    read_several,
+    sizes_of,
+    stamps_in,
+)
+from discovery.store_rows import MeasuredRows, chunk_marker, marker_fault, sound_marker
 from discovery.store_signals import (
+    notes_name,
     open_dataset,
+    open_signals,
     read_annotations,
     read_signals,
-    write_annotations,
-    write_signals,
 )
 from models.ecg import ECG, Conditions
 
-FORMAT = 1
+FORMAT = 2
 CHUNK = 64
+_seed = lru_cache(maxsize=65_536)(heart_seed)
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,7 +51,7 @@ class SweepStore:
 
     Parameters
     ----------
-    folder : path or ``file://`` URL
+    folder : path or URL
         Where `run_sweep` wrote.
 
     Raises
@@ -51,10 +62,10 @@ class SweepStore:
         Where it holds a damaged plan, or one of another format.
     """
 
-    folder: Path
+    folder: Place
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "folder", local_folder(self.folder))
+        object.__setattr__(self, "folder", folder_at(self.folder))
         if not (self.folder / "sweep.json").is_file():
             raise FileNotFoundError(
                 f"folder must hold a sweep, got {self.folder} without a sweep.json: run_sweep makes one"
@@ -95,6 +106,14 @@ class SweepStore:
         return self._plan["identity"]
 
     @property
+    def place(self) -> tuple[str, str]:
+        """Where workers find this sweep, and what tells it from any other that takes its place."""
+        made = self.identity
+        return str(
+            self.folder.absolute()
+        ), f"{made['design']} by {made['digest']}, begun {self._plan['begun']}"
+
+    @property
     def chunks(self) -> range:
         """The numbers of all chunks, finished or not."""
         return range(math.ceil(len(self.design) / self.identity["chunk"]))
@@ -102,17 +121,17 @@ class SweepStore:
     @property
     def kept(self) -> tuple[int, ...]:
         """The numbers of the chunks that are there, with every file in its full size, be they lacking cells."""
-        return tuple(chunk for chunk in self.chunks if self.damage(chunk, digests=False) is None)
+        return tuple(self._there())
 
     @property
     def done(self) -> tuple[int, ...]:
         """The numbers of the finished chunks: there, and no cell lacking."""
-        return tuple(chunk for chunk in self.kept if not self.lacking(chunk))
+        return tuple(chunk for chunk, marker in self._there().items() if not marker.get("lacking"))
 
     @property
     def made(self) -> int:
         """How many ECGs are there."""
-        return sum(len(self.present(chunk)) for chunk in self.kept)
+        return sum(len(self._present(chunk, marker)) for chunk, marker in self._there().items())
 
     @property
     def complete(self) -> bool:
@@ -122,8 +141,29 @@ class SweepStore:
     @property
     def clipped(self) -> dict[str, int]:
         """How many samples lay beyond 32.767 mV and were clipped, and how many were not numbers."""
-        markers = [self.marker(chunk) for chunk in self.kept]
+        markers = self._there().values()
         return {name: sum(marker[name] for marker in markers) for name in ("clipped", "missing")}
+
+    def _there(self) -> dict[int, dict[str, Any]]:
+        """The markers of the chunks that are there, by their numbers; a marker is read once while it stays."""
+        stamps = stamps_in(self.folder / "done")
+        names = [name for chunk in self.chunks if (name := f"{chunk:06d}.json") in stamps]
+        new = [name for name in names if self._read.get(name, (None,))[0] != stamps[name]]
+        for name, content in read_several(self.folder / "done", new).items():
+            self._read[name] = stamps[name], sound_marker(parse_json(content))
+        markers = {int(name[:-5]): self._read[name][1] for name in names if name in self._read}
+        markers = {chunk: marker for chunk, marker in markers.items() if marker}
+        sizes = sizes_of(self.folder, [name for marker in markers.values() for name in marker["files"]])
+        return {
+            chunk: marker
+            for chunk, marker in markers.items()
+            if broken_seal(self.folder, marker["files"], False, sizes) is None
+        }
+
+    @cached_property
+    def _read(self) -> dict[str, tuple]:
+        """Markers that were read before, each with the size and time that its file had."""
+        return {}
 
     def lacking(self, chunk: int) -> dict[int, str]:
         """The cells of a chunk that could not be made though the others were, each with its cause."""
@@ -132,8 +172,12 @@ class SweepStore:
 
     def present(self, chunk: int) -> list[int]:
         """The numbers of those ECGs of a chunk that are there, once the chunk is."""
-        lacking = self.lacking(chunk)
-        return [row for row in self.rows(chunk) if row // self.design.repeats not in lacking]
+        return self._present(chunk, self.marker(chunk) or {})
+
+    def _present(self, chunk: int, marker: dict[str, Any]) -> list[int]:
+        """The same, where the chunk's marker is known."""
+        lacking = {int(cell) for cell in marker.get("lacking", ())}
+        return [row for row in self.rows(chunk) if not lacking or row // self.design.repeats not in lacking]
 
     def rows(self, chunk: int) -> range:
         """The numbers of a chunk's ECGs."""
@@ -142,8 +186,11 @@ class SweepStore:
 
     def request(self, rows: Sequence[int]) -> tuple[list[Conditions], list[int]]:
         """What a generator is asked for these rows: conditions and seeds."""
-        repeats = self.design.repeats
-        return [self.design.cells[row // repeats] for row in rows], [self._seeds[row] for row in rows]
+        design = self.design
+        cells = [row // design.repeats for row in rows]
+        first = design.hearts or (0,) * len(design.cells)
+        hearts = [first[cell] + row % design.repeats for cell, row in zip(cells, rows, strict=True)]
+        return [design.cells[cell] for cell in cells], [_seed(design.seed, heart) for heart in hearts]
 
     def marker(self, chunk: int) -> dict[str, Any] | None:
         """What was written when the chunk was finished, if it was."""
@@ -173,48 +220,15 @@ class SweepStore:
 
     def failures(self) -> dict[int, str]:
         """The cells that could not be made when they were last tried, each with its cause."""
-        told = [read_json(path) or {} for path in sorted((self.folder / "failed").glob("*.json"))]
+        folder = self.folder / "failed"
+        told = [read_json(folder / name) or {} for name in names_in(folder) if name.endswith(".json")]
         return {int(cell): cause for one in told for cell, cause in one.get("cells", {}).items()}
 
     def damaged(self) -> list[str]:
         """What was written and is no longer as it was written: a part of what `verify` says."""
-        marked = [int(path.stem) for path in sorted((self.folder / "done").glob("*.json"))]
+        marked = [int(name[:-5]) for name in names_in(self.folder / "done") if name.endswith(".json")]
         found = [(f"chunk {chunk}", self.damage(chunk)) for chunk in marked]
         return [f"{where}: {fault}" for where, fault in found if fault]
-
-    def write(self, chunk: int, ecg: ECG, lacking: dict[int, str] | None = None, clipped: int = 0) -> None:
-        """Keep one chunk: its files first, then the marker that makes it done.
-
-        Parameters
-        ----------
-        ecg : ECG
-            The chunk's ECGs in order, those of cells that are `lacking` left out.
-        lacking : dict
-            Why a cell could not be made. Its place stays empty, and the chunk unfinished.
-        clipped : int
-            Samples that were clipped in these ECGs when they were written before.
-        """
-        with plain_disk_errors(self.folder, f"write chunk {chunk}"):
-            rows, size = self.rows(chunk), self.identity["chunk"]
-            (self.folder / "done" / f"{chunk:06d}.json").unlink(missing_ok=True)
-            places = [
-                place for place, row in enumerate(rows) if row // self.design.repeats not in (lacking or {})
-            ]
-            shard, beyond, missing = write_signals(
-                self._signals, rows, ecg, (len(self), size), places if lacking else None
-            )
-            notes = self._notes(chunk)
-            write_annotations(notes, ecg.annotations, (places, len(rows)) if lacking else None)
-            marker = {
-                "ecgs": [rows.start, rows.stop],
-                "clipped": clipped + beyond,
-                "missing": missing,
-                "provenance": dict(ecg.provenance),
-                "files": seal(self.folder, [shard, notes]),
-            }
-            write_json(
-                self.folder / "done" / f"{chunk:06d}.json", marker | ({"lacking": lacking} if lacking else {})
-            )
 
     def ecg(self, rows: int | slice | Sequence[int] | np.ndarray) -> ECG:
         """Some ECGs by their number: one, a slice, a list, or a mask over the whole design.
@@ -225,18 +239,15 @@ class SweepStore:
             Where one of them is not made yet.
         """
         wanted = np.atleast_1d(np.arange(len(self))[rows])
-        chunks = dict.fromkeys((wanted // self.identity["chunk"]).tolist())
-        for chunk in chunks:
-            fault = self.fault(chunk, digests=False)
-            there = set(self._there(chunk)) if fault else ()
-            absent = [row for row in wanted.tolist() if row in self.rows(chunk) and row not in there]
-            if fault and absent:
-                raise LookupError(
-                    f"rows must be ECGs that are made, got {absent[0]} in chunk {chunk} ({fault}): "
-                    "run_sweep with the same design makes it"
-                )
-        signals, fs, leads = read_signals(self._signals, wanted)
-        told = self.marker(next(iter(chunks)))["provenance"] if chunks else {}
+        absent = wanted[~self._are_made(wanted)]
+        if len(absent):
+            chunk = int(absent[0]) // self.identity["chunk"]
+            raise LookupError(
+                f"rows must be ECGs that are made, got {absent[0]} in chunk {chunk} "
+                f"({self.fault(chunk, digests=False)}): run_sweep with the same design makes it"
+            )
+        signals, fs, leads = read_signals(self.array, wanted)
+        told = self.marker(int(wanted[0]) // self.identity["chunk"])["provenance"] if len(wanted) else {}
         asked, seeds = self.request(wanted.tolist())
         return ECG(
             signals,
@@ -250,44 +261,52 @@ class SweepStore:
 
     def signals(self, query: str) -> ECG:
         """The ECGs that a pandas query of the table finds, as in ``store.signals("age > 60")``."""
-        return self.ecg(self._found(query)["ecg"].to_numpy())
+        return self.ecg(self._found(query))
 
     def batches(self, query: str | None = None) -> Iterator[tuple[list[int], ECG]]:
         """The ECGs that are there, or that a query of the table finds, chunk by chunk, each with its numbers.
 
         The annotation ``record`` names each ECG by the design's fingerprint and its number.
         """
-        rows = (self._found(query) if query else self._asked())["ecg"].to_numpy()
+        rows = self._found(query) if query else self._asked()["ecg"].to_numpy()
         for chunk in np.unique(rows // self.identity["chunk"]).tolist():
             part = rows[rows // self.identity["chunk"] == chunk]
             ecg = self.ecg(part)
             names = np.array([f"{self.identity['design'][:8]}-{row:07d}" for row in part])
             yield part.tolist(), replace(ecg, annotations=dict(ecg.annotations) | {"record": names})
 
-    def _found(self, query: str) -> pd.DataFrame:
-        """The rows of the table that a query finds; measurements are read only where it names one."""
+    def _found(self, query: str) -> np.ndarray:
+        """The numbers of the ECGs a query finds, if made; measurements are read only where it names one."""
+        repeats = self.design.repeats
         try:
             try:
-                return self._asked().query(query)
+                cells = self._cell_table.query(query)["cell"].to_numpy()
+                rows = (cells[:, None] * repeats + np.arange(repeats)).ravel()
             except (NameError, KeyError):
-                return self.table().query(query)
+                try:
+                    rows = self._plan_table.query(query)["ecg"].to_numpy()
+                except (NameError, KeyError):
+                    return self.table().query(query)["ecg"].to_numpy()
         except Exception as error:
             raise ValueError(
                 f"query must be one that pandas can apply to {', '.join(self.table())}, "
                 f"got {query!r}: {error}"
             ) from error
+        return rows[self._are_made(rows)]
 
     def _asked(self) -> pd.DataFrame:
         """What was asked of every ECG that is made."""
-        table = self.design.table
-        if not self.complete:
-            there = [row for chunk in self.chunks for row in self._there(chunk)]
-            table = table.iloc[there].reset_index(drop=True)
-        return table
+        there = self._there()
+        rows = [row for chunk, marker in there.items() for row in self._present(chunk, marker)]
+        if len(rows) == len(self):
+            return self._plan_table.copy()
+        return self._plan_table.iloc[rows].reset_index(drop=True)
 
-    def _there(self, chunk: int) -> list[int]:
-        """The ECGs of a chunk that are there; none where the chunk is not."""
-        return [] if self.damage(chunk, digests=False) else self.present(chunk)
+    def _are_made(self, rows: np.ndarray) -> np.ndarray:
+        """Whether each of these ECGs is there; only their own chunks are looked at."""
+        chunks = np.unique(rows // self.identity["chunk"]).tolist()
+        there = [chunk for chunk in chunks if self.damage(chunk, digests=False) is None]
+        return np.isin(rows, [row for chunk in there for row in self.present(chunk)])
 
     def table(self, measured: str | None = None) -> pd.DataFrame:
         """One row per ECG that is made, in order: what was asked, and what was measured if it was.
@@ -306,8 +325,8 @@ class SweepStore:
 
     def xarray(self) -> xarray.Dataset:
         """The signals in millivolts, read when used, with the conditions as coordinates along ``ecg``."""
-        data = open_dataset(self._signals)
-        table = self.design.table
+        data = open_dataset(self.folder / "signals.zarr")
+        table = self._plan_table
         return data.assign_coords({name: ("ecg", table[name].to_numpy()) for name in table})
 
     def measured(self, key: str) -> MeasuredRows:
@@ -320,13 +339,26 @@ class SweepStore:
 
     def _measurers(self) -> list[str]:
         """The folders of those who measured, the newest last."""
-        found = {path.parent.name: read_json(path) for path in self.folder.glob("measured/*/measurer.json")}
-        return sorted(found, key=lambda key: ((found[key] or {}).get("begun", ""), key))
+        place = self.folder / "measured"
+        found = {key: read_json(place / key / "measurer.json") or {} for key in names_in(place)}
+        return sorted(
+            (key for key in found if found[key]), key=lambda key: (found[key].get("begun", ""), key)
+        )
 
     @cached_property
-    def _seeds(self) -> list[int]:
-        """The seed of every ECG."""
-        return self.design.seeds()
+    def _plan_table(self) -> pd.DataFrame:
+        """The design's table; not to be changed."""
+        return self.design.table
+
+    @cached_property
+    def _cell_table(self) -> pd.DataFrame:
+        """What each cell asks; not to be changed."""
+        return self.design.cell_table
+
+    @cached_property
+    def array(self) -> zarr.Array:
+        """All signals as counts of a microvolt, int16, (ecg, lead, sample), to be read."""
+        return open_signals(self.folder / "signals.zarr")
 
     @property
     def _origin(self) -> dict[str, Any]:
@@ -338,7 +370,7 @@ class SweepStore:
         size = self.identity["chunk"]
         blocks: dict[int, dict[str, np.ndarray]] = {}
         for chunk in dict.fromkeys((wanted // size).tolist()):
-            blocks[chunk] = read_annotations(self._notes(chunk))
+            blocks[chunk] = read_annotations((self.folder / notes_name(chunk)).read_bytes())
         if not blocks:
             return {}
         names = set.intersection(*(set(block) for block in blocks.values()))
@@ -346,12 +378,3 @@ class SweepStore:
             name: np.stack([blocks[row // size][name][row % size] for row in wanted.tolist()])
             for name in sorted(names)
         }
-
-    def _notes(self, chunk: int) -> Path:
-        """Where the annotations of a chunk lie."""
-        return self.folder / "annotations" / f"{chunk:06d}.npz"
-
-    @property
-    def _signals(self) -> Path:
-        """Where the signals lie."""
-        return self.folder / "signals.zarr"

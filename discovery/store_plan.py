@@ -1,29 +1,28 @@
 """How a sweep's folder is begun, found again, or refused because it holds something else."""
 
 import platform
-import shutil
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from discovery.designs import Design
-from discovery.filing import plain_disk_errors, read_json, write_json
+from discovery.filing import Place, names_in, plain_disk_errors, read_json, remove_tree, write_json
 from discovery.store import CHUNK, FORMAT, SweepStore
+from discovery.store_signals import INNER
 from models.ecg import Generator
 
 
 def begin_store(
-    folder: Path, design: Design, generator: Generator, chunk: int | None = None, overwrite: bool = False
+    folder: Place, design: Design, generator: Generator, chunk: int | None = None, overwrite: bool = False
 ) -> SweepStore:
     """The store of this sweep in `folder`: a new one, or the one that is there if it is the same.
 
     Parameters
     ----------
     chunk : int or None
-        ECGs per chunk; None for 64, or for what the folder was begun with.
+        ECGs per chunk; None for as many as `fitting_chunk` says, or for what the folder was begun with.
     overwrite : bool
         Remove another sweep that lies there. The same sweep is kept and continued all the same.
 
@@ -38,7 +37,7 @@ def begin_store(
         "design": design.fingerprint,
         "generator": generator.name,
         "digest": generator.digest,
-        "chunk": chunk or CHUNK,
+        "chunk": chunk or fitting_chunk(generator.fs),
     }
     if (folder / "sweep.json").is_file():
         held = (read_json(folder / "sweep.json") or {}).get("identity", {})
@@ -50,17 +49,26 @@ def begin_store(
                 f"{folder} holds {difference}: choose another folder, or pass overwrite=True"
             )
         for name in ("done", "measured", "failed", "annotations", "signals.zarr"):
-            shutil.rmtree(folder / name, ignore_errors=True)
+            remove_tree(folder / name)
     plan = {"identity": identity, "design": design.to_dict(), "begun": _now(), "made_with": _made_with()}
     with plain_disk_errors(folder, "begin a sweep"):
         write_json(folder / "sweep.json", plan)
     return SweepStore(folder)
 
 
-def refuse_foreign(folder: Path) -> None:
+def fitting_chunk(fs: float) -> int:
+    """ECGs per chunk so that ten seconds of them take 15 MB of memory at most: 64, and fewer above 500 Hz.
+
+    The same on every machine, so that a sweep begun on one goes on, to the bit, on another.
+    """
+    return max(INNER, min(CHUNK, int(CHUNK * 500 / fs) // INNER * INNER))
+
+
+def refuse_foreign(folder: Place) -> None:
     """Refuse a folder that holds anything but a sweep."""
-    if folder.is_dir() and not (folder / "sweep.json").is_file():
-        for name in sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")):
+    names = [name for name in names_in(folder) if not name.startswith(".")]
+    if "sweep.json" not in names:
+        for name in names:
             raise FileExistsError(
                 f"folder must be empty or hold a sweep, got {folder} with {name}: choose another folder"
             )

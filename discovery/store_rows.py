@@ -3,31 +3,46 @@
 import functools
 import hashlib
 import inspect
+import io
 import json
 import marshal
-import os
 import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from discovery.filing import broken_seal, plain_disk_errors, read_json, seal, write_json, write_whole
+from discovery.filing import (
+    Place,
+    broken_seal,
+    keep,
+    names_in,
+    plain_disk_errors,
+    read_json,
+    read_several,
+    stamps_in,
+    write_json,
+)
 
 FEW = 8  # chunks; more are gathered into one file for quick opening
 
 
-def chunk_marker(folder: Path, chunk: int) -> dict[str, Any] | None:
+def chunk_marker(folder: Place, chunk: int) -> dict[str, Any] | None:
     """What was written when a chunk of signals was finished, if it was."""
-    return _marker(folder / "done" / f"{chunk:06d}.json")
+    return sound_marker(read_json(folder / "done" / f"{chunk:06d}.json"))
 
 
-def marker_fault(folder: Path, name: str, digests: bool) -> str | None:
+def sound_marker(found: Any) -> dict[str, Any] | None:
+    """A marker as it was read, or None where it is none or damaged."""
+    whole = isinstance(found, dict) and isinstance(found.get("files"), dict)
+    return found if whole else None
+
+
+def marker_fault(folder: Place, name: str, digests: bool) -> str | None:
     """What is wrong with a marker or with the files it vouches for, in words; None where nothing is."""
-    marker = _marker(folder / name)
+    marker = sound_marker(read_json(folder / name))
     if marker is None:
         got = "a damaged one" if (folder / name).is_file() else "no such file"
         return f"{name} must tell of a finished chunk, got {got}"
@@ -38,50 +53,51 @@ def marker_fault(folder: Path, name: str, digests: bool) -> str | None:
 class MeasuredRows:
     """The rows that one measurer made of a sweep, in ``measured/KEY`` of its folder."""
 
-    folder: Path
+    folder: Place
     key: str
 
     @property
-    def place(self) -> Path:
+    def place(self) -> Place:
         """Where the rows lie."""
         return self.folder / "measured" / self.key
 
     @property
     def chunks(self) -> list[int]:
         """The chunks that have a marker."""
-        return sorted(int(path.stem) for path in self.place.glob("[0-9]*.json"))
+        return [int(name[:-5]) for name in names_in(self.place) if re.fullmatch(r"\d+\.json", name)]
 
     def begin(self, measurer: dict[str, Any]) -> None:
         """Write down who measures here, and remove what an interrupted run left half written."""
         with plain_disk_errors(self.folder, "keep measurements"):
-            for path in self.place.glob(".*.partial"):
-                path.unlink(missing_ok=True)
+            for name in names_in(self.place):
+                if name.endswith(".partial"):
+                    (self.place / name).unlink(missing_ok=True)
             if not (self.place / "measurer.json").is_file():
                 write_json(self.place / "measurer.json", measurer)
 
     def fault(self, chunk: int, digests: bool = True) -> str | None:
         """What keeps a chunk from being measured, in words; None where it is."""
-        name = self._part(chunk).with_suffix(".json").relative_to(self.folder).as_posix()
-        marker, source = _marker(self.folder / name), chunk_marker(self.folder, chunk)
+        name = self._named(chunk, "json")
+        marker, source = sound_marker(read_json(self.folder / name)), chunk_marker(self.folder, chunk)
         if marker and (source is None or marker.get("of") != source["files"]):
             return f"{name} must be of the chunk's present signals, got others"
         return marker_fault(self.folder, name, digests)
 
     def write(self, chunk: int, rows: pd.DataFrame) -> None:
         """Keep one chunk: the rows first, then their marker."""
-        part = self._part(chunk)
+        marker = self.folder / self._named(chunk, "json")
         with plain_disk_errors(self.folder, f"write the measurements of chunk {chunk}"):
-            part.with_suffix(".json").unlink(missing_ok=True)
-            write_whole(part, lambda aside: rows.to_parquet(aside, index=False))
+            marker.unlink(missing_ok=True)
+            files = keep(self.folder, {self._named(chunk, "parquet"): _parquet(rows)})
             of = chunk_marker(self.folder, chunk)["files"]
-            write_json(part.with_suffix(".json"), {"files": seal(self.folder, [part]), "of": of})
+            write_json(marker, {"files": files, "of": of})
 
     def table(self) -> pd.DataFrame:
         """All rows that are there, in the order of ``ecg``."""
         if self._is_gathered(digests=False):
-            return pd.read_parquet(self.place / "all.parquet")
-        whole = [chunk for chunk in self.chunks if self.fault(chunk, digests=False) is None]
-        parts = [pd.read_parquet(self._part(chunk)) for chunk in whole]
+            return pd.read_parquet(io.BytesIO((self.place / "all.parquet").read_bytes()))
+        whole = [f"{chunk:06d}.parquet" for chunk in self.chunks if self.fault(chunk, digests=False) is None]
+        parts = [pd.read_parquet(io.BytesIO(part)) for part in read_several(self.place, whole).values()]
         return (
             pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"ecg": pd.Series(dtype="int64")})
         )
@@ -92,43 +108,38 @@ class MeasuredRows:
             (self.place / "all.json").unlink(missing_ok=True)
         rows = self.table()
         if len(self.chunks) > FEW and not self._is_gathered(digests=False):
-            copy = self.place / "all.parquet"
             with plain_disk_errors(self.folder, "gather the measurements"):
-                write_whole(copy, lambda aside: rows.to_parquet(aside, index=False))
-                files = seal(self.folder, [copy])
+                files = keep(self.folder, {f"measured/{self.key}/all.parquet": _parquet(rows)})
                 write_json(self.place / "all.json", {"files": files, "stamp": self._stamp()})
         return rows
 
     def _is_gathered(self, digests: bool) -> bool:
         """Whether the one file holds the rows as they are now."""
-        marker = _marker(self.place / "all.json") or {}
-        if marker.get("stamp") != self._stamp():
+        marker = sound_marker(read_json(self.place / "all.json"))
+        if marker is None or marker.get("stamp") != self._stamp():
             return False
         return broken_seal(self.folder, marker["files"], digests) is None
 
     def _stamp(self) -> str:
         """What changes when any chunk, or its rows, is made again."""
-        seen = []
-        for folder in (self.folder / "done", self.place):
-            files = (
-                [file for file in os.scandir(folder) if file.name.endswith(".json")]
-                if folder.is_dir()
-                else []
+        seen = [
+            sorted(
+                (name, *about) for name, about in stamps_in(folder).items() if re.match(r"\d+\.json$", name)
             )
-            sizes = [(file.name, file.stat()) for file in files if file.name[0].isdigit()]
-            seen.append(sorted((name, found.st_size, found.st_mtime_ns) for name, found in sizes))
+            for folder in (self.folder / "done", self.place)
+        ]
         return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
 
-    def _part(self, chunk: int) -> Path:
-        """Where one chunk of rows lies."""
-        return self.place / f"{chunk:06d}.parquet"
+    def _named(self, chunk: int, ending: str) -> str:
+        """Where one chunk of rows, or its marker, lies below the store's folder."""
+        return f"measured/{self.key}/{chunk:06d}.{ending}"
 
 
-def _marker(path: Path) -> dict[str, Any] | None:
-    """What a marker tells, or None where there is none or it is damaged."""
-    found = read_json(path)
-    whole = isinstance(found, dict) and isinstance(found.get("files"), dict)
-    return found if whole else None
+def _parquet(rows: pd.DataFrame) -> bytes:
+    """A table as a Parquet file."""
+    file = io.BytesIO()
+    rows.to_parquet(file, index=False)
+    return file.getvalue()
 
 
 def measurer(measure: Callable) -> tuple[str, dict[str, str]]:

@@ -14,6 +14,7 @@ from discovery.claims import freeze
 from discovery.designs import Design, grid
 from discovery.evidence import Evidence, weigh
 from discovery.export import draw_measured
+from discovery.filing import folder_at
 from discovery.findings import adjust
 from discovery.hypotheses import compare
 from discovery.maps import make_map, warm_up
@@ -196,8 +197,8 @@ def report_sweep(folder: str | Path, path: str | Path | None = None, *, progress
 
 
 def open_sweep(folder: str | Path) -> SweepStore:
-    """The sweep in a folder, or in the folder ``sweep`` of a study's folder."""
-    folder = Path(folder)
+    """The sweep in a folder or behind a URL, or in the folder ``sweep`` of a study's folder."""
+    folder = folder_at(folder)
     inner = folder / "sweep"
     return SweepStore(inner if not (folder / "sweep.json").is_file() and inner.is_dir() else folder)
 

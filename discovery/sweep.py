@@ -26,7 +26,7 @@ from discovery.chunks import (
     whole_chunk,
 )
 from discovery.designs import Design
-from discovery.filing import local_folder
+from discovery.filing import folder_at
 from discovery.store import SweepStore
 from discovery.store_rows import MeasuredRows
 from models.ecg import ECG, Generator
@@ -58,10 +58,11 @@ def run_sweep(
         What to ask.
     generator : Generator
         Anything with ``name``, ``digest``, ``fs`` and ``generate(conditions, seeds)``.
-    folder : path or ``file://`` URL
+    folder : path or URL
         An empty or new folder, or the one of the same sweep.
     chunk : int or None
-        ECGs per chunk: what is made at once and lost at most. None for 64, or for what the folder has.
+        ECGs per chunk: what is made at once and lost at most. None for 64 (fewer above 500 Hz,
+        so that they fit the memory), or for what the folder has.
     progress : bool
         Show a bar with ECGs per second and the time left.
     stop : threading.Event or None
@@ -81,7 +82,7 @@ def run_sweep(
     OSError
         Where the disk is full; finished chunks are kept.
     """
-    with open_sweep(design, generator, local_folder(folder), chunk, overwrite) as store:
+    with open_sweep(design, generator, folder_at(folder), chunk, overwrite) as store:
         failures = make_chunks(store, generator, progress, stop or threading.Event())
     return conclude(store, failures)
 
@@ -188,7 +189,7 @@ def _measure_chunks(
             results: Any = (measure_rows(measure, store, rows) for rows in batches)
         else:
             job = joblib.delayed(measure_there)
-            place = (str(store.folder.absolute()), store.design.fingerprint)
+            place = store.place
             pool = joblib.Parallel(n_jobs=workers, return_as="generator", pre_dispatch="2*n_jobs")
             results = pool(job(measure, place, rows) for rows in batches)
         waiting: list[pd.DataFrame] = []

@@ -10,21 +10,23 @@ import pandas as pd
 from scipy.optimize import nnls
 from scipy.signal import resample_poly
 
-from models.codec import HOP, to_tokens
+from models.codec import to_tokens
 from models.ectopy import FEWEST_BEATS, EctopyModel, carries_ectopy, ectopic_beats, fit_ectopy
 from models.encoding import AGE_CENTRE, Encoding, with_rhythm
-from models.heart import QRST_SHAPES, HeartModel, fill, fit_heart, heart_vectors
+from models.heart import HeartModel, fill, fit_heart, heart_vectors
 from models.population import Population, fit_population
 from models.preparation import FINE, SAMPLES, Material
 from models.rhythm import RhythmModel, fit_rhythm
-from models.strip import FS, TOKEN, StripScale, envelope_parts
+from models.strip import BAND_OF, BANDS, FS, TOKEN, StripScale, envelope_parts
 
+FEWEST_HEARTS = 48
 FEWEST_RECORDS = 5
 """A statement with fewer training records has no column: what cannot be learnt is not promised."""
 VALIDATION_FOLD = 9
 TEST_FOLD = 10
 """Never looked at here: neither fitted, nor trained on, nor used to choose."""
 SCALE_STRIPS = 600
+LARGEST_RATIO = 9.0
 MOST_RECORDS = 20_000
 """The closed forms are fitted on a random sample of so many records where there are more ..."""
 RARE_RECORDS = 100
@@ -79,9 +81,9 @@ def fit_linear(material: Material) -> tuple[Linear, Hearts]:
     """
     known = np.flatnonzero(_known(material))
     train = material.table["fold"].to_numpy()[known] != VALIDATION_FOLD
-    if train.sum() <= QRST_SHAPES or train.all():
+    if train.sum() <= FEWEST_HEARTS or train.all():
         raise ValueError(
-            f"data must hold more than {QRST_SHAPES} measured training records and some of fold "
+            f"data must hold more than {FEWEST_HEARTS} measured training records and some of fold "
             f"{VALIDATION_FOLD}, got {train.sum()} and {(~train).sum()}: give more records"
         )
     seen = Counter(
@@ -204,14 +206,33 @@ def _ectopic_beats(material: Material, index: int) -> list[np.ndarray]:
 def _fit_scale(material: Material, index: np.ndarray) -> StripScale:
     """Envelope by non-negative least squares on a sample of residuals, then standard deviations of tokens."""
     some = material.select(np.random.default_rng(2).permutation(index)[:SCALE_STRIPS]).loaded()
-    noise, rendered = some.noise_mv(), some.rendered.astype(float)
-    parts = np.stack([part.ravel() for part in envelope_parts(rendered, noise)], axis=1)
-    low, high = np.quantile(some.residual, 0.0005), np.quantile(some.residual, 0.9995)
-    square = np.clip(some.residual.astype(float), low, high).ravel() ** 2
-    weight = np.repeat(some.weight[:, :-1], HOP, axis=1)[:, None, :SAMPLES].repeat(8, axis=1).ravel() > 0
-    relative = 1 / parts[weight, 0]
-    envelope, _ = nnls(parts[weight] * relative[:, None], np.minimum(square[weight] * relative, 400.0))
-    scale = StripScale(np.maximum(envelope, [0.3, 1e-4, 1e-4]), np.ones(TOKEN), np.ones(TOKEN))
-    units = scale.to_unit(some.residual.astype(float), rendered, noise)[some.weight > 0]
+    noise, rendered, used = some.noise_mv(), some.rendered.astype(float), some.weight > 0
+    parts = [part[used] for part in envelope_parts(rendered, noise)]
+    square = to_tokens(some.residual.astype(float))[used].reshape(parts[0].shape) ** 2
+    envelope = np.stack(
+        [
+            _robust_weights(
+                [part[..., band == BAND_OF].ravel() for part in parts], square[..., band == BAND_OF].ravel()
+            )
+            for band in range(BANDS)
+        ]
+    )
+    scale = StripScale(np.maximum(envelope, [0.3, 1e-5, 1e-5, 1e-6]), np.ones(TOKEN), np.ones(TOKEN))
+    units = scale.to_unit(some.residual.astype(float), rendered, noise)[used]
+    spread = 1.4826 * np.median(np.abs(units), axis=0) + 1e-3
     beats = to_tokens(rendered).reshape(-1, TOKEN)
-    return StripScale(scale.envelope, units.std(axis=0) + 1e-3, beats.std(axis=0) + 0.01)
+    return StripScale(scale.envelope, spread, beats.std(axis=0) + 0.01)
+
+
+def _robust_weights(parts: Sequence[np.ndarray], square: np.ndarray) -> np.ndarray:
+    """Weights >= 0 of the parts whose sum is the expected square, of ordinary tokens, not of bursts.
+
+    Squares beyond `LARGEST_RATIO` of what is expected are drawn in, in turn with least squares.
+    """
+    design = np.stack(parts, axis=1)
+    weights = np.eye(len(parts))[0]
+    for _ in range(6):
+        expected = design @ weights + 1e-12
+        target = np.minimum(square / expected, LARGEST_RATIO)
+        weights, _ = nnls(design / expected[:, None], target)
+    return weights

@@ -1,19 +1,21 @@
 """The bundled generator: conditions and seeds in, twelve leads in millivolts out."""
 
+import warnings
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from models import ectopy, flow
+from models import diffusion, ectopy, flow
 from models.acceleration import half, quick
 from models.checkpoints import Checkpoint, load_checkpoint
 from models.codec import tokens_of
+from models.diffusets import DiffuSETS, Vectors, load_diffusets
 from models.ecg import ECG, LEADS, Conditions, check_request, twelve_leads
 from models.encoding import with_rhythm
+from models.parts import choose_device, in_parts
 from models.reports import Reader, TextEncoder
 from models.rhythm import DOMINANT, VENTRICULAR, Rhythm
 from models.statements import Understanding, recognise
@@ -22,7 +24,7 @@ from models.strip import FS, TOKEN, render, track
 WEIGHTS = Path(__file__).parent / "weights"
 SECONDS = 10.0
 MARGIN_S = 1.0
-POPULATION, RHYTHM, HEART, STRIP, P_WAVE, ECTOPY = range(6)
+POPULATION, RHYTHM, HEART, STRIP, P_WAVE, ECTOPY, LIMIT = range(7)
 """Independent streams of one ECG's seed: one part of the ECG changes without stirring the others."""
 
 
@@ -74,6 +76,7 @@ class BundledGenerator:
         self.digest = f"{digest}-{steps}" + ("-bf16" if self.device.type == "cuda" else "")
         self.reader = Reader(checkpoint.reports, text_encoder) if checkpoint.reports else None
         self._strip_net = quick(checkpoint.strip_net, self.device)
+        self._told: set[str] = set()
 
     @property
     def facts(self) -> Mapping[str, object]:
@@ -125,7 +128,7 @@ class BundledGenerator:
         """
         check_request(conditions, seeds)
         requests = [self._fill(asked, int(seed)) for asked, seed in zip(conditions, seeds, strict=True)]
-        parts = self._parts([requests[i : i + self.batch] for i in range(0, len(requests), self.batch)])
+        parts = in_parts(self._generate, requests, self.device, self.batch)
         signals = (
             np.concatenate([strips for strips, _ in parts])
             if parts
@@ -158,7 +161,7 @@ class BundledGenerator:
         """The request with unknown conditions drawn from the training population."""
         draw = np.random.default_rng((seed, POPULATION))
         population = self.checkpoint.population
-        said = population.report(draw) if asked.text is None else self.understand(asked.text).statements
+        said = population.report(draw) if asked.text is None else self._stated(asked.text)
         said = with_rhythm(said)
         never = self.facts.get("never_known", ())
         age = population.years(said, draw) if asked.age is None or "age" in never else asked.age
@@ -168,16 +171,21 @@ class BundledGenerator:
         report = tuple(self.reader.columns(asked.text)) if self.reader else ()
         return Request(age, female, rate, said, seed, report)
 
-    def _parts(self, parts: Sequence[Sequence[Request]]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """`_generate` of every part; on a CPU side by side, one PyTorch thread each.
-
-        Threads inside such small networks cost more than they give, and ten times more where the cores are busy.
-        """
-        if self.device.type == "cuda" or not parts:
-            return [self._generate(part) for part in parts]
-        workers = min(len(parts), torch.get_num_threads())
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            return list(pool.map(self._generate, parts))
+    def _stated(self, text: str) -> Mapping[str, float]:
+        """The statements of a text; once for each text, a warning where there is nothing in it."""
+        understanding = self.understand(text)
+        if (
+            text.strip()
+            and text not in self._told
+            and not (understanding.statements or understanding.negated)
+        ):
+            self._told.add(text)
+            warnings.warn(
+                f"text must say something that {self.name} has learnt, got {text!r}: nothing in it was recognised, so "
+                "it changes nothing; understand(text) tells what is read",
+                stacklevel=5,
+            )
+        return understanding.statements
 
     def _generate(self, requests: Sequence[Request]) -> tuple[np.ndarray, np.ndarray]:
         """Strips of twelve leads (mV) and latent hearts of a few requests."""
@@ -193,7 +201,8 @@ class BundledGenerator:
             part.heart.p_wave(r.statements, np.random.default_rng((r.seed, P_WAVE)).random())
             for r in requests
         ]
-        hearts = part.heart.hearts(latent, rows, has_p)
+        chances = np.array([np.random.default_rng((r.seed, LIMIT)).random() for r in requests])
+        hearts = part.heart.hearts(latent, rows, has_p, chances)
         rhythms = [
             part.rhythm.draw(
                 r.heart_rate, r.age, r.statements, SECONDS, np.random.default_rng((r.seed, RHYTHM))
@@ -257,8 +266,8 @@ class BundledGenerator:
         return scale.from_unit(tokens[: len(beats)].double().cpu().numpy(), beats, noise_mv)
 
     def _filled_up(self, rows: np.ndarray) -> np.ndarray:
-        """The rows repeated to the size of a batch: one compiled graph, and no ECG depends on how many there are."""
-        return np.resize(rows, (self.batch, *rows.shape[1:])) if len(rows) < self.batch else rows
+        """The rows repeated up to a power of two, so that a compiled network meets few sizes."""
+        return np.resize(rows, (1 << (len(rows) - 1).bit_length(), *rows.shape[1:]))
 
     def _tensor(self, rows: np.ndarray) -> torch.Tensor:
         """The rows on the generator's device."""
@@ -268,22 +277,30 @@ class BundledGenerator:
 def load_generator(
     which: str | Path = "ptbxl",
     device: str | None = None,
-    steps: int = 4,
+    steps: int | None = None,
     text_encoder: TextEncoder | None = None,
-) -> BundledGenerator:
-    """A generator from a bundled checkpoint's name or from a checkpoint file.
+    *,
+    folder: str | Path | None = None,
+    vectors: Vectors | None = None,
+    sampler: diffusion.Sampler | None = None,
+) -> BundledGenerator | DiffuSETS:
+    """A generator from a bundled checkpoint's name, from a checkpoint file, or from a folder of DiffuSETS' weights.
 
     Parameters
     ----------
     which : str or Path
-        Name of bundled weights ("ptbxl") or path of a ``.safetensors`` file of `models.training`.
+        Name of bundled weights ("ptbxl"), path of a ``.safetensors`` file of `models.training`, or "diffusets";
+        a folder stands for "diffusets" with this folder.
     device : str, optional
         "cpu" or "cuda"; the GPU where there is one, unless said otherwise.
-    steps : int
-        Heun steps; fewer are faster and rougher.
+    steps : int, optional
+        Heun steps, 4 if not said; fewer are faster and rougher. DiffuSETS: steps of the sampler.
     text_encoder : TextEncoder, optional
         For a checkpoint trained with one, an object with ``encode(texts)``; without it the encoder named in the
         checkpoint is loaded when the first text is read.
+    folder, vectors, sampler
+        For DiffuSETS alone: its weights, the vectors of texts, and how to sample: see
+        `models.diffusets.load_diffusets`.
 
     Raises
     ------
@@ -295,20 +312,30 @@ def load_generator(
     path = WEIGHTS / f"{which}.safetensors"
     if not path.is_file():
         path = Path(which)
+    if which == "diffusets" or path.is_dir():
+        if folder is None and which == "diffusets":
+            raise ValueError(
+                "folder must be given for DiffuSETS, got None: its weights are not bundled, see docs/diffusets.md"
+            )
+        return load_diffusets(folder or which, vectors, sampler, steps, device)
+    for name, given in (("folder", folder), ("vectors", vectors), ("sampler", sampler)):
+        if given is not None:
+            raise ValueError(
+                f"{name} must be left out for {str(which)!r}, got {given!r}: it is for 'diffusets'"
+            )
+    path = WEIGHTS / f"{which}.safetensors"
+    if not path.is_file():
+        path = Path(which)
     if not path.is_file():
         bundled = ", ".join(sorted(file.stem for file in WEIGHTS.glob("*.safetensors"))) or "none"
         raise FileNotFoundError(
-            f"which must name bundled weights ({bundled}) or a checkpoint file, got {str(which)!r}"
+            f"which must name bundled weights ({bundled}), a checkpoint file or 'diffusets', got {str(which)!r}"
         )
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(
-            f"device must be there, got {device!r}: PyTorch sees no GPU on this machine, write device='cpu'"
-        )
-    checkpoint, digest = load_checkpoint(path, device)
+    chosen = choose_device(device)
+    checkpoint, digest = load_checkpoint(path, chosen)
     if text_encoder is not None and checkpoint.reports is None:
         raise ValueError(
             f"text_encoder must be left out, got one for {str(which)!r}, which was trained on statements alone"
         )
-    return BundledGenerator(checkpoint, digest, device, steps, text_encoder=text_encoder)
+    steps = 4 if steps is None else steps
+    return BundledGenerator(checkpoint, digest, chosen, steps, text_encoder=text_encoder)

@@ -33,7 +33,7 @@ class StripTerms:
     ----------
     beats : ndarray, shape (batch, 8, sample)
         Rendered beats, mV.
-    noise_mv : ndarray, shape (batch, 8)
+    noise_mv : ndarray, shape (batch, 8, BANDS)
     tracks : ndarray, shape (batch, token, number)
         Rhythms as `models.strip.track` gives them.
     rows : ndarray, shape (batch, column)

@@ -14,7 +14,7 @@ from models.codec import HOP, tokens_of
 from models.ecg import ECG, INDEPENDENT_LEADS
 from models.records import Records, read_files
 from models.rhythm import ATRIAL, DOMINANT, VENTRICULAR
-from models.strip import FS, beyond_the_ends, high_passed, render
+from models.strip import FS, beyond_the_ends, high_passed, noise_levels, render
 
 FINE = 4
 SAMPLES = 2500
@@ -57,10 +57,11 @@ class Material:
     rhythms: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
 
     def noise_mv(self) -> np.ndarray:
-        """Typical size of the residual per strip and lead, mV, shape (strip, 8)."""
-        weight = np.repeat(self.weight[:, :-1], HOP, axis=1)[:, None, :SAMPLES] > 0
-        size = np.where(weight, np.abs(self.residual), np.nan)
-        return np.clip(np.nan_to_num(1.4826 * np.nanmedian(size, axis=2), nan=0.02), 0.003, 0.3)
+        """Typical size of the residual per strip, lead and band, mV, shape (strip, 8, BANDS)."""
+        pieces = range(0, len(self.weight), BATCH)
+        return np.concatenate(
+            [noise_levels(self.residual[i : i + BATCH], self.weight[i : i + BATCH]) for i in pieces]
+        )
 
     def select(self, rows: np.ndarray) -> "Material":
         """The strips of a mask or index."""

@@ -19,6 +19,7 @@ from models.crew import Crew
 from models.ecg import ECG, INDEPENDENT_LEADS
 from models.preparation import NEEDED, SAMPLES, Material, check_measured, labelled_strips, prepare
 from models.records import Records
+from models.strip import BANDS
 
 SHARD = 2048
 """Records per shard: 180 MB on disk, as much in memory while it is made."""
@@ -32,7 +33,7 @@ STRIP = np.dtype(
         ("residual", "<f2", (LEADS, SAMPLES)),
         ("weight", "<f2", (tokens_of(SAMPLES),)),
         ("timings", "<f4", (4,)),
-        ("noise", "<f4", (LEADS,)),
+        ("noise", "<f4", (LEADS, BANDS)),
     ]
 )
 BEAT = np.dtype([("instant", "<f8"), ("kind", "i1"), ("kept", "?")])

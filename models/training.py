@@ -94,7 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = {"heart_steps": chosen.heart_steps, "strip_steps": chosen.strip_steps, "seed": chosen.seed}
     given |= {"strip_batch": chosen.batch, "save_every": chosen.save_every}
     schedule = Schedule(**given)
-    records = open_records(chosen.data, chosen.layout, chosen.patients)
+    records = open_records(chosen.data, chosen.layout, chosen.patients, chosen.test_fold)
     material = prepared(folder, records, chosen, crew)
     facts = facts_of(records)
     if chosen.extra:
@@ -106,7 +106,9 @@ def main(arguments: list[str] | None = None) -> None:
         print(out)
 
 
-def open_records(data: str | Path, layout: str, patients: str | Path | None = None) -> Records:
+def open_records(
+    data: str | Path, layout: str, patients: str | Path | None = None, test_fold: int = TEST_FOLD
+) -> Records:
     """The records of a data set in one of `LAYOUTS`, without the test fold; statements are read where there are none.
 
     Raises
@@ -120,14 +122,14 @@ def open_records(data: str | Path, layout: str, patients: str | Path | None = No
         records = open_ptbxl(data)
     else:
         records = open_mimic(data, patients, functools.lru_cache(maxsize=None)(_stated))
-    return records.where(records.table["fold"].to_numpy() != TEST_FOLD)
+    return records.where(records.table["fold"].to_numpy() != test_fold)
 
 
 def facts_of(records: Records) -> dict[str, str]:
     """What a checkpoint tells of its training data."""
-    told = records.provenance
+    told, folds = records.provenance, sorted(set(records.table["fold"]) - {VALIDATION_FOLD})
     return {
-        "training_data": f"{told['source']} ({told['citation']}, {told['licence']}), folds 1-8",
+        "training_data": f"{told['source']} ({told['citation']}, {told['licence']}), folds {' '.join(map(str, folds))}",
         "licence": told["licence"],
     }
 
@@ -234,7 +236,8 @@ def train_strip(batches: StripBatches, made: Checkpoint, run: Run) -> Checkpoint
 
     def make(step: int) -> list[torch.Tensor]:
         draw = np.random.default_rng((schedule.seed, STRIP, step, crew.rank))
-        return batches.drawn(draws(crew.share(schedule.strip_batch), draw), draw, UNKNOWN_SHARE)
+        chosen = draws(crew.share(schedule.strip_batch), draw)
+        return batches.drawn(chosen, draw, UNKNOWN_SHARE, batches.window(draw))
 
     def write(calibrated: bool = False) -> Checkpoint:
         losses = {"validation_loss": batches.held_out(descent.average.eval(), held_out)}
@@ -319,6 +322,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
         help="discovery measure FOLDER --out measured.parquet, or a folder of such",
     )
     say("--patients", help="MIMIC-IV's patients.csv, which holds age and sex; else looked for in the folder")
+    say("--test-fold", type=int, default=TEST_FOLD, help="never looked at; %(default)s if not said")
     say("--extra", help="folder of further WFDB records, used for their waveform only")
     say("--extra-measured", help="their measurements")
     say("--extra-source", help="what they are, for the checkpoint's facts; the folder's name if not said")

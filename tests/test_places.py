@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from toys import Toy, means, plan
 
-from discovery.filing import local_folder
 from discovery.overlap import sweep_and_measure
 from discovery.store import SweepStore
 from discovery.sweep import measure_sweep, run_sweep
@@ -168,10 +167,3 @@ def test_a_file_url_is_a_folder_like_any_other(tmp_path, undisturbed):
     run_sweep(plan(), Toy(), url, chunk=16, **quiet)
     assert digest(tmp_path / "mein Herz ♥") == digest(undisturbed[0].folder)
     assert SweepStore(url).complete
-
-
-@pytest.mark.parametrize("url", ["memory://run", "s3://bucket/run"])
-def test_other_urls_are_refused(url):
-    for attempt in (local_folder, SweepStore, lambda folder: run_sweep(plan(), Toy(), folder, **quiet)):
-        with pytest.raises(ValueError, match=f"folder must be a path or a file:// URL, got '{url}'"):
-            attempt(url)

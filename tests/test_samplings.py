@@ -3,8 +3,20 @@ import pandas as pd
 import pytest
 
 from discovery.designs import Design, grid
-from discovery.samplings import ladder, latin_hypercube, one_at_a_time, population, saltelli, sobol
+from discovery.samplings import (
+    ladder,
+    latin_hypercube,
+    nonsense,
+    one_at_a_time,
+    paraphrases,
+    population,
+    saltelli,
+    sobol,
+    terms,
+)
 from models.ecg import Conditions
+from models.statements import recognise
+from models.vocabulary import STATEMENTS
 
 PATIENT = Conditions(age=50, sex="female", heart_rate=70, text="sinus rhythm")
 RANGES = {"age": (20, 90), "heart_rate": (50, 120), "sex": ["female", "male"]}
@@ -19,6 +31,8 @@ DESIGNS = {
     "ladder": ladder(
         PATIENT, ["borderline first degree av block", "first degree av block"], repeats=3, seed=2
     ),
+    "terms": terms(PATIENT, plus=["LBBB"], minus=["Sinus Rhythm"], repeats=3, seed=2),
+    "paraphrases": paraphrases(PATIENT, ["LBBB", "left bundle branch block"], repeats=3, seed=2),
     "population": population(PATIENT, PEOPLE, points=3, repeats=3, seed=2),
 }
 every = pytest.mark.parametrize("design", DESIGNS.values(), ids=DESIGNS)
@@ -117,3 +131,48 @@ def test_a_population_keeps_what_goes_together():
 def test_what_cannot_be_sampled_is_refused(plan, said):
     with pytest.raises(ValueError, match=said):
         plan()
+
+
+def test_terms_are_added_and_left_out_one_at_a_time():
+    report = PATIENT.replace(text="sinus rhythm|LBBB | first degree av block")
+    texts = [
+        cell.text for cell in terms(report, plus=["PVC", "blorxx"], minus=["lbbb", "sinus rhythm"]).cells
+    ]
+    assert texts == [
+        "sinus rhythm|LBBB | first degree av block",
+        "sinus rhythm | LBBB | first degree av block | PVC",
+        "sinus rhythm | LBBB | first degree av block | blorxx",
+        "sinus rhythm | first degree av block",
+        "LBBB | first degree av block",
+    ]
+    assert [cell.text for cell in DESIGNS["terms"].cells] == ["sinus rhythm", "sinus rhythm | LBBB", None]
+
+
+def test_paraphrases_replace_the_text():
+    assert [cell.text for cell in DESIGNS["paraphrases"].cells] == ["LBBB", "left bundle branch block"]
+
+
+def test_nonsense_means_nothing_and_is_the_same_again():
+    words = nonsense(100, seed=4)
+    assert (len(set(words)), words[:7]) == (100, nonsense(7, seed=4))
+    assert words != nonsense(100, seed=5)
+    for word in words:
+        assert recognise(f"sinus rhythm | {word}", STATEMENTS).statements == {"SR": 1.0}, word
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: terms(PATIENT), r"plus and minus must be lists of terms, got \(\) and \(\)"),
+        (lambda: terms(PATIENT, plus="LBBB"), "must be lists of terms, got 'LBBB'"),
+        (
+            lambda: terms(PATIENT, minus=["LBBB"]),
+            "minus must hold terms of the text 'sinus rhythm', got 'LBBB'",
+        ),
+        (lambda: paraphrases(PATIENT, ["LBBB"]), "texts must be a list of at least 2 wordings, got .'LBBB'."),
+        (lambda: nonsense(0), "count must be a whole number of words from 1 upwards, got 0"),
+    ],
+)
+def test_what_cannot_be_worded_is_refused(make, said):
+    with pytest.raises(ValueError, match=said):
+        make()

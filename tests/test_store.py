@@ -8,7 +8,8 @@ import pytest
 import zarr
 from toys import Toy, means, plan
 
-from discovery.filing import read_json, seal, sole_writer, write_json, write_whole
+from discovery import filing
+from discovery.filing import broken_seal, keep, read_json, sole_writer, write_json, write_whole
 from discovery.store import SweepStore
 from discovery.store_signals import to_counts, to_millivolts
 from discovery.sweep import measure_sweep, run_sweep
@@ -215,20 +216,20 @@ def test_a_damaged_plan_is_refused(copied):
 
 def test_another_format_is_refused(copied):
     plan_file = copied.folder / "sweep.json"
-    plan_file.write_text(plan_file.read_text().replace('"format": 1', '"format": 99'))
-    with pytest.raises(ValueError, match="must be of format 1, got 99"):
+    plan_file.write_text(plan_file.read_text().replace('"format": 2', '"format": 99'))
+    with pytest.raises(ValueError, match="must be of format 2, got 99"):
         SweepStore(copied.folder)
 
 
-def test_a_file_is_whole_or_absent(tmp_path):
-    def fails(aside):
-        aside.write_text("half")
+def test_a_file_is_whole_or_absent(tmp_path, monkeypatch):
+    def fails(handle):
         raise OSError("pulled the plug")
 
     path = tmp_path / "deep" / "file"
-    write_whole(path, lambda aside: aside.write_text("old"))
+    write_whole(path, b"old")
+    monkeypatch.setattr(filing.os, "fsync", fails)
     with pytest.raises(OSError, match="pulled the plug"):
-        write_whole(path, fails)
+        write_whole(path, b"half")
     assert [each.name for each in path.parent.iterdir()] == ["file"]
     assert path.read_text() == "old"
 
@@ -239,7 +240,15 @@ def test_json_comes_back_and_damage_is_nothing(tmp_path):
     (tmp_path / "b.json").write_bytes(b"\xff{")
     assert read_json(tmp_path / "b.json") is None
     assert read_json(tmp_path / "c.json") is None
-    assert seal(tmp_path, [tmp_path / "b.json"])["b.json"]["bytes"] == 2
+
+
+def test_a_seal_is_of_the_bytes_that_were_meant(tmp_path):
+    sealed = keep(tmp_path, {"deep/b": b"\xff{", "a": b"abc"})
+    assert sealed["deep/b"]["bytes"] == 2
+    assert broken_seal(tmp_path, sealed, digests=True) is None
+    (tmp_path / "a").write_bytes(b"abd")
+    assert broken_seal(tmp_path, sealed, digests=False) is None
+    assert broken_seal(tmp_path, sealed, digests=True).startswith("a must have the digest ba7816bf, got ")
 
 
 def test_a_folder_has_one_writer(tmp_path):

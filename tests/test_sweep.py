@@ -27,10 +27,29 @@ moments = random.Random(3)
 for _ in range(10):
     child = os.fork()
     if not child:
-        store = run_sweep(plan(), Toy(slow=0.1), sys.argv[1], chunk=16, progress=False)
+        store = run_sweep(plan(repeats=30), Toy(slow=0.1), sys.argv[1], chunk=16, progress=False)
         measure_sweep(store, means, progress=False)
         os._exit(0)
     time.sleep(moments.uniform(0.02, 0.35))
+    os.kill(child, signal.SIGKILL)
+    print(os.WTERMSIG(os.waitpid(child, 0)[1]))
+"""
+MEASURED = """
+import os, random, signal, sys, time
+from toys import means
+from discovery.store import SweepStore
+from discovery.sweep import measure_sweep
+moments = random.Random(4)
+def slowly(ecg):
+    time.sleep(0.1)
+    return means(ecg)
+slowly.__module__, slowly.__qualname__, slowly.__wrapped__ = means.__module__, means.__qualname__, means
+for _ in range(10):
+    child = os.fork()
+    if not child:
+        measure_sweep(SweepStore(sys.argv[1]), slowly, progress=False)
+        os._exit(0)
+    time.sleep(moments.uniform(0.02, 0.3))
     os.kill(child, signal.SIGKILL)
     print(os.WTERMSIG(os.waitpid(child, 0)[1]))
 """
@@ -113,18 +132,34 @@ def test_a_stop_keeps_what_is_finished(tmp_path, undisturbed):
     same_bits(run_sweep(plan(), Toy(), tmp_path, **quiet), undisturbed)
 
 
-def test_kill_9_at_any_moment_changes_nothing(tmp_path, undisturbed):
-    """Ten times, in the middle of whatever it is doing: starting, making, writing, measuring."""
+def test_kill_9_at_any_moment_changes_nothing(tmp_path):
+    """Ten times, in the middle of whatever it is doing: starting, making, writing."""
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path)],
+        [sys.executable, "-c", KILLED, str(tmp_path / "killed")],
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
-    assert done.stdout.split().count("9") >= 5, done
-    same_bits(run_sweep(plan(), Toy(), tmp_path, chunk=16, **quiet), undisturbed)
+    assert done.stdout.split() == ["9"] * 10, done
+    design = plan(repeats=30)
+    whole = run_sweep(design, Toy(), tmp_path / "whole", chunk=16, **quiet)
+    store = run_sweep(design, Toy(), tmp_path / "killed", chunk=16, **quiet)
+    same_bits(store, (whole, measure_sweep(whole, means, **quiet)))
     assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_kill_9_while_measuring_changes_nothing(tmp_path, undisturbed):
+    store = run_sweep(plan(), Toy(), tmp_path, chunk=16, **quiet)
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, str(tmp_path)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout.split() == ["9"] * 10, done
+    same_bits(store, undisturbed)
 
 
 def test_a_second_process_on_the_folder_is_refused(tmp_path, undisturbed):
@@ -195,6 +230,12 @@ def test_a_chunk_must_be_a_number_of_ecgs(tmp_path, chunk):
         run_sweep(plan(), Toy(), tmp_path, chunk=chunk, **quiet)
 
 
+@pytest.mark.parametrize(("fs", "size"), [(100, 64), (500, 64), (1000, 32), (2000, 16), (48_000, 8)])
+def test_chunks_fit_the_memory(tmp_path, fs, size):
+    store = run_sweep(plan(1, 2), Toy(fs=fs), tmp_path, **quiet)
+    assert store.identity["chunk"] == size
+
+
 def test_the_bar_counts_ecgs(tmp_path, capsys):
     run_sweep(plan(1, 4), Toy(), tmp_path, chunk=4)
     assert "8/8" in capsys.readouterr().err
@@ -209,7 +250,7 @@ def test_a_full_disk_is_said_and_the_sweep_goes_on_after_it(tmp_path, monkeypatc
 
     def fills(handle):
         calls.append(handle)
-        return full_disk() if len(calls) > 20 else real(handle)
+        return full_disk() if len(calls) > 32 else real(handle)
 
     monkeypatch.setattr(filing.os, "fsync", fills)
     with pytest.raises(
@@ -350,6 +391,16 @@ def test_workers_measure_the_same(undisturbed, tmp_path):
     pd.testing.assert_frame_equal(measure_sweep(store, means, workers=2, **quiet), undisturbed[1])
 
 
+def test_workers_see_the_sweep_that_is_there_now(tmp_path):
+    """The same workers measure a sweep, and then another one of the same design that took its place."""
+    for fs in (100.0, 50.0):
+        maker = Toy(fs=fs, digest=f"{fs:g}")
+        store = run_sweep(plan(), maker, tmp_path, overwrite=True, **quiet)
+        table = measure_sweep(store, told, workers=2, **quiet)
+        assert set(table["told_fs"]) == {fs}
+        assert set(table["told_digest"]) == {maker.digest}
+
+
 def test_measuring_goes_on_where_it_ended(tmp_path, undisturbed):
     store = run_sweep(plan(), Toy(), tmp_path, chunk=16, **quiet)
     seen = []
@@ -441,6 +492,11 @@ def test_a_measurer_is_known_by_its_name_its_text_and_its_settings():
     assert one != two == same
     assert measurer(means)[0].startswith("means-")
     assert measurer(means) == measurer(functools.wraps(means)(lambda ecg: means(ecg)))
+
+
+def told(ecg):
+    """What an ECG says of its origin."""
+    return means(ecg).assign(told_fs=ecg.fs, told_digest=ecg.provenance["digest"])
 
 
 def test_rows_of_many_chunks_are_gathered_and_never_stale(tmp_path, undisturbed):
