@@ -134,6 +134,7 @@ def test_a_batch_too_large_for_a_gpu_is_halved(generator, monkeypatch):
         return work(requests)
 
     monkeypatch.setattr(generator, "_generate", small)
+    monkeypatch.setattr(generator, "batch", 256)
     monkeypatch.setattr(
         "models.generator.in_parts", lambda work, items, device, most: halving(work, items, most)
     )
@@ -161,7 +162,7 @@ def test_messages(generator, tmp_path):
         load_generator(damaged)
     other = tmp_path / "other.safetensors"
     save_file({"x": torch.zeros(1)}, other, metadata={"config": json.dumps({"format": 99})})
-    with pytest.raises(ValueError, match="path must hold format 1, got format 99"):
+    with pytest.raises(ValueError, match="path must hold format 2, got format 99"):
         load_generator(other)
 
 

@@ -6,6 +6,7 @@ import pytest
 from models.beat import FRAME_MS, P_SPAN
 from models.encoding import Encoding
 from models.heart import SIZE_NAMES, TIMING_NAMES, fit_heart, fit_shapes, heart_vectors, sizes
+from models.strip import BANDS, NOISE_LIMITS_MV
 
 ENCODING = Encoding(("AFIB", "CLBBB", "NORM", "SR"))
 COUNT = 400
@@ -33,7 +34,7 @@ def planted():
     p_present = ~fibrillation
     timings[fibrillation, 0] = np.nan
     rows = ENCODING.rows(age, female, rr_s, said)
-    noise = np.exp(draw.normal(-4, 0.3, (COUNT, 8)))
+    noise = np.exp(draw.normal(-4, 0.3, (COUNT, 8, BANDS)))
     return rows, beats, timings, noise, p_present
 
 
@@ -69,7 +70,7 @@ def test_whitened_hearts_have_unit_covariance(model, planted):
     white = model.whiten(vectors[whole], rows[whole])
     assert np.abs(white.mean(axis=0)).max() < 0.25
     # the simple shapes here have fewer dimensions than components; what is not shape has them all
-    others = slice(0, len(TIMING_NAMES) + 8 + len(SIZE_NAMES))
+    others = slice(0, len(TIMING_NAMES) + 8 * BANDS + len(SIZE_NAMES))
     assert white[:, others].std(axis=0).mean() == pytest.approx(1.0, abs=0.1)
 
 
@@ -81,7 +82,7 @@ def test_a_recorded_heart_comes_back_from_its_coordinates(model, planted):
     for heart, index in zip(model.hearts(white, rows[chosen], p_present[chosen]), chosen, strict=True):
         found = [heart.timing.pr, heart.timing.qrs, heart.timing.qt, heart.timing.r]
         assert np.allclose(found, timings[index], rtol=1e-6)
-        assert np.allclose(heart.noise_mv, noise[index].clip(0.003, 0.3), rtol=1e-6)
+        assert np.allclose(heart.noise_mv, noise[index].clip(*NOISE_LIMITS_MV), rtol=1e-6)
         shape = ~P_SPAN | (FRAME_MS < -28)
         assert np.abs(heart.beat - beats[index])[:, shape].max() < 0.05 * np.abs(beats[index]).max()
 
