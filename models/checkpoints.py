@@ -68,6 +68,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> Path:
         }
     config = {
         "format": FORMAT,
+        "fingerprint": _fingerprint(tensors),
         "facts": dict(checkpoint.facts),
         "codes": heart.encoding.codes,
         "reports": population.reports,
