@@ -10,6 +10,7 @@ the networks that judge are trained on the other folds up to 8. A second run res
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -26,8 +27,8 @@ def main() -> None:
     chosen = arguments()
     start = time.monotonic()
     generator, records = bring(chosen.generator), recorded(chosen.folder)
-    plan = QUICK if chosen.quick else Plan(count=chosen.count)
-    plan = Plan(**{**vars(plan), "fold": chosen.fold})
+    plan = QUICK if chosen.quick else Plan(count=chosen.count, others=chosen.others, each=chosen.each)
+    plan = replace(plan, fold=chosen.fold)
     bench = Bench(generator, chosen.generator, plan, class_of(Path(chosen.folder)))
     trial = trial_of(generator, records, plan)
     scores: list[Score] = []
@@ -68,6 +69,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--count", type=int, default=1000, help="generated ECGs with held-out conditions, at least"
     )
+    parser.add_argument("--others", type=int, help="training records for floors and judges; all unless said")
+    parser.add_argument("--each", type=int, default=60, help="generated ECGs per rate and per bare text")
     parser.add_argument("--fold", type=int, default=9, choices=range(1, 11), help="the fold that judges")
     parser.add_argument("--out", default="runs/benchmark", help="folder of the table and the pictures")
     parser.add_argument("--card", help="model card whose measured part is to be replaced")

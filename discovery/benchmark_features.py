@@ -216,7 +216,7 @@ def strip_scores(trial: Trial, residual_mv: np.ndarray, seed: int = 0) -> list[S
 
 
 def _banded(trial: Trial, seed: int) -> list[Score]:
-    """Mean ratio of distances over quantities, in each age band and sex."""
+    """Mean ratio of distances over quantities, in each age band and sex; its interval is over the quantities."""
     scores = []
     random = np.random.default_rng(seed)
     for low, high in BANDS:
@@ -241,7 +241,7 @@ def _banded(trial: Trial, seed: int) -> list[Score]:
             found = resampled(np.mean, [np.array(ratios)], seed)
             mean = Measured(*(float(np.exp(v)) for v in (found.value, found.low, found.high)), len(real))
             years = f"{low} to {high - 1} years" if high < 120 else f"{low} years and more"
-            words = f"distance over records' own, geometric mean of {len(BANDED)} quantities: {sex}, {years}"
+            words = f"distance over records' own, {sex}, {years}: geometric mean of {len(BANDED)} quantities"
             scores.append(Score("feature", words, mean, 1.0))
     return scores
 
