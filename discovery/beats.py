@@ -158,8 +158,9 @@ def _plausible_peaks(strip: Strip, seconds: float, find_peaks: Callable) -> np.n
     found = _without_p_and_t(inside, found)
     height = np.median(inside[found])
     found = found[inside[found] > 0.3 * height]
+    usual = np.median(np.diff(found)) if len(found) > 1 else np.inf
     for left, right in zip(found[:-1], found[1:], strict=True):
-        if right - left > 1.6 * np.median(np.diff(found)):
+        if right - left > 1.6 * usual:
             gap = np.arange(left + 30, right - 30)
             best = gap[np.argmax(inside[gap])] if len(gap) else left
             if inside[best] > 0.6 * height:

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +131,8 @@ def export(given: argparse.Namespace) -> int:
 
 def measure_ecgs(given: argparse.Namespace) -> int:
     """Measure a sweep, or files of ECGs."""
+    import functools
+
     from discovery.measure import measure
     from discovery.study import open_sweep
     from discovery.sweep import measure_sweep
@@ -139,11 +141,14 @@ def measure_ecgs(given: argparse.Namespace) -> int:
     path = given.out or Path("table.csv")
     known_table(path)
     first = given.paths[0]
+    more = {"draws": given.draws} if given.draws else {}
+    more |= {"second": True} if given.second_opinion else {}
+    measurer = functools.partial(measure, **more) if more else measure
     if len(given.paths) == 1 and any((first / name).is_file() for name in ("sweep.json", "sweep/sweep.json")):
-        table = measure_sweep(open_sweep(first), measure, progress=not given.quiet, workers=given.workers)
+        table = measure_sweep(open_sweep(first), measurer, progress=not given.quiet, workers=given.workers)
     else:
         peaks = path.suffix == ".parquet"
-        table = measured_files(given.paths, not given.quiet, peaks=peaks, workers=given.workers)
+        table = measured_files(given.paths, measurer, not given.quiet, peaks=peaks, workers=given.workers)
     write_table(table, path)
     lost = int(table["rate_bpm"].isna().sum())
     print(f"{path}: {len(table):,} ECGs, {table.shape[1]} columns; {lost:,} without a heart rate")
@@ -238,7 +243,9 @@ def bring(name: str) -> Any:
     return load_generator(name)
 
 
-def measured_files(paths: Sequence[Path], progress: bool, peaks: bool = False, workers: int = 1) -> Any:
+def measured_files(
+    paths: Sequence[Path], measure: Callable, progress: bool, peaks: bool = False, workers: int = 1
+) -> Any:
     """One row per record of files and folders, its name first; with `peaks` the times of its beats, too."""
     import joblib
     import pandas as pd
@@ -250,7 +257,7 @@ def measured_files(paths: Sequence[Path], progress: bool, peaks: bool = False, w
         raise ValueError(f"--workers must be at least 1, got {workers}")
     unreadable: dict[str, str] = {}
     batches = in_batches(read_files(paths, unreadable))
-    jobs = (joblib.delayed(measured_batch)(names, ecg, peaks) for names, ecg in batches)
+    jobs = (joblib.delayed(measured_batch)(names, ecg, measure, peaks) for names, ecg in batches)
     rows = []
     with tqdm(desc="measure", unit=" ECG", disable=not progress) as bar:
         for part in joblib.Parallel(workers, return_as="generator", max_nbytes=None)(jobs):
@@ -268,22 +275,15 @@ def measured_files(paths: Sequence[Path], progress: bool, peaks: bool = False, w
     return table[[*measured[0], *(name for name in table if name not in measured[0])]]
 
 
-def measured_batch(names: list[str], ecg: Any, peaks: bool) -> Any:
+def measured_batch(names: list[str], ecg: Any, measure: Callable, peaks: bool) -> Any:
     """The rows of one batch; rows that only say why where no ECG of its leads and length can be measured."""
     import pandas as pd
 
-    from discovery.delineate import delineate
-    from discovery.measure import measure
-
     try:
-        part = measure(ecg).drop(columns="record", errors="ignore")
+        part = measure(ecg, beats=peaks).drop(columns="record", errors="ignore")
     except ValueError as error:  # the other records are measured all the same, and the sentence is shown
         return pd.DataFrame({"record": names, "reasons": "refused", "refusal": str(error)})
     part.insert(0, "record", names)
-    if peaks:
-        found = delineate(ecg.signals, ecg.fs, ecg.leads)
-        part["r_peaks_s"] = [list(map(float, beats)) for beats in found.r_peaks]
-        part["beat_kept"] = [list(map(bool, kept)) for kept in found.beat_kept]
     return part
 
 

@@ -64,6 +64,7 @@ example:
   discovery measure runs/age-sex --out table.csv          a sweep, one row per ECG
   discovery measure ptb-xl strip.csv --out table.parquet  records: WFDB, PTB-XL, MIMIC-IV-ECG, CSV, NPZ
   discovery measure ptb-xl --workers 2                    the same rows, sooner
+  discovery measure strip.npz --draws 8                   with standard errors
 
 Every ECG has a row. What could not be measured is empty, and the column `reasons` says why.
 A Parquet table of files also has the times of the beats (r_peaks_s, beat_kept), as training wants them.

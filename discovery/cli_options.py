@@ -37,10 +37,7 @@ def parser_of(works: Mapping[str, Work]) -> argparse.ArgumentParser:
         "--out", type=Path, required=True, help="a new folder, or a name that ends in .npz or .csv"
     )
     made.add_argument("--query", help="which ECGs, as in \"age > 60 and sex == 'female'\"; all if not said")
-    made = verb("measure")
-    made.add_argument("paths", type=_place, nargs="+", help="a sweep's folder or URL, or files of ECGs")
-    made.add_argument("--out", type=Path, help="table.csv (the default) or .parquet")
-    made.add_argument("--workers", type=int, default=1, help="processes that share the ECGs")
+    _measure_options(verb("measure"))
     made = verb("map")
     made.add_argument("table", type=Path, help="table of measurements, .csv or .parquet")
     made.add_argument("--color", nargs="+", metavar="COLUMN", help="one panel for each")
@@ -64,6 +61,17 @@ def parser_of(works: Mapping[str, Work]) -> argparse.ArgumentParser:
     made.add_argument("--no-instrument", action="store_true", help="leave out the simulated check")
     _generator_option(made)
     return parser
+
+
+def _measure_options(made: argparse.ArgumentParser) -> None:
+    """What `discovery measure` takes."""
+    made.add_argument("paths", type=_place, nargs="+", help="a sweep's folder, or files and folders of ECGs")
+    made.add_argument("--out", type=Path, help="table.csv (the default) or .parquet")
+    made.add_argument("--workers", type=int, default=1, help="processes that share the ECGs")
+    made.add_argument(
+        "--draws", type=int, default=0, help="draw the beats so often again for pr_se_ms and its like; 8, say"
+    )
+    made.add_argument("--second-opinion", action="store_true", help="also ask NeuroKit2 lead by lead; slow")
 
 
 def _sweep_options(made: argparse.ArgumentParser) -> None:
@@ -94,7 +102,8 @@ def _generate_options(made: argparse.ArgumentParser) -> None:
 
 def _generator_option(made: argparse.ArgumentParser) -> None:
     """Which generator."""
-    words = "ptbxl (bundled), simulator (known truth), or the path of a checkpoint; %(default)s if not said"
+    words = "ptbxl (bundled), simulator (known truth), the path of a checkpoint, or a folder of DiffuSETS' weights"
+    words += "; %(default)s if not said"
     made.add_argument("--generator", default="ptbxl", help=words)
 
 

@@ -1,4 +1,4 @@
-"""Where P, QRS and T begin and end in every ECG of a batch; the one door to NeuroKit2."""
+"""Where P, QRS and T begin and end in every ECG of a batch; the door to NeuroKit2 for whatever is measured."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -90,6 +90,8 @@ def delineate(
     signals = _checked(signals, fs, leads)
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
+    if draws < 0:
+        raise ValueError(f"draws must be 0 or more, got {draws}: 8 are enough for a standard error")
     chunks = (signals[k : k + CHUNK] for k in range(0, len(signals), CHUNK))
     if workers == 1 or len(signals) <= CHUNK:
         found = [_delineate_chunk(chunk, fs, leads, draws) for chunk in chunks]

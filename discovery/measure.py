@@ -5,15 +5,24 @@ import pandas as pd
 
 from discovery.amplitudes import read_amplitudes
 from discovery.beats import RATE
+from discovery.chest_order import EXCHANGED, chest_order
 from discovery.defects import limb_residual
 from discovery.delineate import Delineation, delineate
 from discovery.quantities import ASKED
+from discovery.second_opinion import second_opinion
+from discovery.verdicts import WIDE_QRS_MS
 from models.ecg import ECG
 
 UNCERTAIN_MS = 10.0  # a standard error of PR above this is worth a reason code
+DISAGREE_MS = 30.0  # so is a second opinion that differs by so much more than it does as a rule
+# NeuroKit2 lead by lead less ours: medians over LUDB, non-paced, 500 Hz, by benchmarks/measurement.py
+USUAL_MS = {"pr_ms": -8.0, "qrs_ms": -10.0, "qt_ms": 15.0}
+WOMEN_MV = 0.8  # added to the Cornell voltage of women before it is multiplied with QRS
 
 
-def measure(ecg: ECG, draws: int = 0, workers: int = 1) -> pd.DataFrame:
+def measure(
+    ecg: ECG, draws: int = 0, workers: int = 1, second: bool = False, beats: bool = False
+) -> pd.DataFrame:
     """One row per ECG in the order of the batch: what was asked, what was measured, and what was wrong.
 
     Parameters
@@ -25,6 +34,13 @@ def measure(ecg: ECG, draws: int = 0, workers: int = 1) -> pd.DataFrame:
         the strip are drawn again (repeatability only: the method's own error, `METHOD_SD_MS`, comes on top).
     workers : int
         Processes that share the batch; worth it from some hundred ECGs upwards, the same result to the bit.
+    second : bool
+        Whether `nk_pr_ms`, `nk_qrs_ms` and `nk_qt_ms` tell what NeuroKit2 finds lead by lead, with the code
+        ``nk_disagrees`` where that is unusually far away (`USUAL_MS` and 30 ms more). It takes a tenth of a
+        second per ECG and more: for a sample, as ``ecg[::100]``.
+    beats : bool
+        Whether to add `r_peaks_s` (times of the R peaks, s) and `beat_kept` (which are of the dominant kind), one
+        list per ECG, as training and editing want them.
 
     Returns
     -------
@@ -35,7 +51,8 @@ def measure(ecg: ECG, draws: int = 0, workers: int = 1) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        Where leads, sampling frequency or length cannot be those of an ECG, or `workers` is below 1.
+        Where leads, sampling frequency or length cannot be those of an ECG, `workers` is below 1
+        or `draws` below 0.
     """
     found = delineate(ecg.signals, ecg.fs, ecg.leads, draws, workers)
     columns: dict[str, np.ndarray | list] = {
@@ -46,10 +63,18 @@ def measure(ecg: ECG, draws: int = 0, workers: int = 1) -> pd.DataFrame:
     columns |= _rhythm(found)
     columns |= _intervals(found, columns["rr_ms"], columns["rate_bpm"])
     columns |= read_amplitudes(found.median_beat, found.points, found.r_index, RATE)
+    columns["cornell_product_mvms"] = _cornell_product(columns)
+    columns["chest_order"] = chest_order(found.median_beat, found.points, found.r_index, RATE)
     columns["template_r"] = found.template_r
     columns["einthoven_mv"] = limb_residual(ecg.signals, ecg.leads)
     columns |= {f"{name}_ms": values for name, values in found.points.items()}
     columns |= {f"{name}_se_ms": values for name, values in found.standard_errors.items()}
+    if second:
+        opinion = second_opinion(ecg.signals, ecg.fs, ecg.leads, workers)
+        columns |= {f"nk_{name}_ms": values for name, values in opinion.items()}
+    if beats:
+        columns["r_peaks_s"] = [list(map(float, peaks)) for peaks in found.r_peaks]
+        columns["beat_kept"] = [list(map(bool, kept)) for kept in found.beat_kept]
     columns["reasons"] = _reasons(found, columns)
     return pd.DataFrame(columns)
 
@@ -60,12 +85,30 @@ def _reasons(found: Delineation, columns: dict[str, np.ndarray | list]) -> list[
         turned = (np.abs(columns["p_axis_deg"]) > 90) & (np.abs(columns["qrs_axis_deg"]) > 90)
         flags = {
             "limb_reversal": turned & (columns["r_v6_mv"] > columns["s_v6_mv"]),
+            "chest_leads_swapped": columns["chest_order"] > EXCHANGED,
             "p_uncertain": np.asarray(columns.get("pr_se_ms", np.nan)) > UNCERTAIN_MS + 0 * columns["pr_ms"],
+            "nk_disagrees": _disagreement(columns) > DISAGREE_MS,
         }
     return [
         ",".join([*codes, *(code for code, rows in flags.items() if rows[k])])
         for k, codes in enumerate(found.reasons)
     ]
+
+
+def _disagreement(columns: dict[str, np.ndarray | list]) -> np.ndarray:
+    """How far NeuroKit2 is from ours and from what is usual, ms; its QRS ends at 100 ms: narrow ones count."""
+    apart = np.zeros(len(columns["qrs_ms"]))
+    for name, usual in USUAL_MS.items():
+        gap = np.abs(columns.get(f"nk_{name}", np.nan) - columns[name] - usual)
+        seen = np.where(columns["qrs_ms"] < WIDE_QRS_MS, gap, np.nan) if name == "qrs_ms" else gap
+        apart = np.fmax(apart, seen)
+    return apart
+
+
+def _cornell_product(columns: dict[str, np.ndarray | list]) -> np.ndarray:
+    """Cornell voltage times QRS, mV ms, women's voltage raised; NaN where the sex is not known."""
+    added = np.array([{"female": WOMEN_MV, "male": 0.0}.get(sex, np.nan) for sex in columns["sex"]])
+    return (columns["cornell_mv"] + added) * columns["qrs_ms"]
 
 
 def _rhythm(found: Delineation) -> dict[str, np.ndarray]:
@@ -99,7 +142,7 @@ def _intervals(found: Delineation, rr_ms: np.ndarray, rate_bpm: np.ndarray) -> d
     qt = edge["t_off"] - edge["qrs_on"]
     rr = rr_ms / 1000
     adjusted = qt - 0.485 * qrs
-    wide = qrs >= 120
+    wide = qrs >= WIDE_QRS_MS
     return {
         "p_present": np.where(there, np.isfinite(edge["p_on"]).astype(float), np.nan),
         "p_score": found.p_score,

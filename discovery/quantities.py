@@ -44,6 +44,7 @@ IEC = "IEC 60601-2-25; CSE working party 1985 (global intervals)"
 HRV = "Task Force of ESC and NASPE, Circulation 1996"
 MI4 = "Thygesen et al. 2018 (fourth universal definition)"
 AHA4 = "Rautaharju et al., AHA/ACCF/HRS part IV, 2009"
+NEUROKIT = "Makowski et al. 2021 (NeuroKit2); Emrich et al. 2024"
 NAN = float("nan")
 
 _ASKED = (
@@ -122,6 +123,9 @@ _VOLTAGES = (
     Quantity("cornell_mv", "Cornell voltage", "mV", 0.1, 4,
              "R in aVL plus S in V3; above 2.8 mV (men) or 2.0 mV (women) suggests hypertrophy.",
              "Casale et al. 1987"),
+    Quantity("cornell_product_mvms", "Cornell product", "mV ms", 5, 400,
+             "Cornell voltage, plus 0.8 mV in women, times QRS duration; above 244 mV ms suggests hypertrophy; "
+             "absent where the sex is not known.", "Molloy et al. 1992; Okin et al. 1995"),
     Quantity("r_transition", "R transition", "chest lead", 1, 7,
              "First chest lead whose R exceeds its S; 7 where none does.", "Zema and Kligfield 1979"),
     Quantity("q_inferior", "inferior Q waves", "", 0, 1,
@@ -164,6 +168,8 @@ _LEADWISE = tuple(
 _QUALITY = (
     Quantity("template_r", "template correlation", "", 0.75, 1,
              "Mean correlation of the QRS complexes used with their median.", "here"),
+    Quantity("chest_order", "chest-lead disorder", "", 0.4, 1.2,
+             "Way from V1 to V6 through QRS and T, over the shortest after two leads are exchanged.", "here"),
     Quantity("einthoven_mv", "limb-lead residual", "mV", 0, 0.05,
              "Largest RMS by which III, aVR, aVL, aVF miss what I and II demand.",
              "Einthoven 1913; Goldberger 1942"),
@@ -179,6 +185,12 @@ _QUALITY = (
              "Spread of QRS when the beats of the strip are drawn again.", "Efron 1979 (bootstrap)"),
     Quantity("qt_se_ms", "QT standard error", "ms", 0, 20,
              "Spread of QT when the beats of the strip are drawn again.", "Efron 1979 (bootstrap)"),
+    Quantity("nk_pr_ms", "PR by NeuroKit2", "ms", 100, 320,
+             "Median over the leads of each lead's own PR, by peak prominence.", NEUROKIT),
+    Quantity("nk_qrs_ms", "QRS by NeuroKit2", "ms", 50, 100,
+             "Median over the leads of each lead's own QRS, by peak prominence; 100 ms at most.", NEUROKIT),
+    Quantity("nk_qt_ms", "QT by NeuroKit2", "ms", 240, 600,
+             "Median over the leads of each lead's own QT, by peak prominence.", NEUROKIT),
     Quantity("reasons", "reasons", "", NAN, NAN,
              "Codes of everything wrong or missing, comma-joined; see REASONS.", "here"),
 )  # fmt: skip
@@ -187,7 +199,9 @@ _GROUPS = (_ASKED, _RHYTHM, _INTERVALS, _AXES, _VOLTAGES, _LEADWISE, _QUALITY)
 QUANTITIES: dict[str, Quantity] = {item.name: item for group in _GROUPS for item in group}
 ASKED: tuple[str, ...] = tuple(item.name for item in _ASKED)
 MEASURED: tuple[str, ...] = tuple(
-    name for name in QUANTITIES if name not in ASKED and name != "reasons" and not name.endswith("_se_ms")
+    name
+    for name in QUANTITIES
+    if name not in ASKED and name != "reasons" and not name.endswith("_se_ms") and not name.startswith("nk_")
 )
 
 # Standard deviation against manual edges, ms, by benchmarks/measurement.py; it comes on top of *_se_ms.
@@ -213,6 +227,8 @@ REASONS: dict[str, str] = {
     "paced_like": "spikes like those of a pacemaker were bridged: PR and QRS onset are unsure",
     "p_uncertain": "PR moves by more than 10 ms when the beats are drawn again",
     "limb_reversal": "lead I is upside down while V6 is upright, as with the arm electrodes exchanged",
+    "chest_leads_swapped": "V1 to V6 would follow each other better with two of them exchanged",
+    "nk_disagrees": "NeuroKit2, lead by lead, finds PR, a narrow QRS or QT 30 ms farther away than it does as a rule",
     "order_violation": "edges came in an impossible order and were withdrawn",
     "at_window_edge": "the T wave may end later than the window of the median beat",
     "refused": "the leads, sampling frequency or length of the record are not those of an ECG: see `refusal`",

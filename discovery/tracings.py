@@ -8,14 +8,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from discovery.beat_panel import SPAN_LABELS_MM, SPANS, TITLE_MM, BeatPanel
 from discovery.delineate import Delineation, delineate
 from discovery.paper import FARTHEST_MM, LONGEST_S, Sheet, lay_out, lay_out_beats, strip_of
 from discovery.style import (
     BLUE,
     FAINT,
-    GREEN,
     INK,
-    SKY,
     SYNTHETIC_MARK,
     VERMILLION,
     Picture,
@@ -23,7 +22,7 @@ from discovery.style import (
     halo,
     ruled,
 )
-from models.ecg import ECG, Conditions
+from models.ecg import ECG, INDEPENDENT_LEADS, Conditions
 
 MARGIN_MM, FOOTER_MM, LINE_MM = 6.0, 9.0, 4.2
 PEN = {"color": "black", "linewidth": 0.85, "solid_joinstyle": "round", "zorder": 3}  # 0.3 mm wide
@@ -33,13 +32,6 @@ PAIR_PENS = (
 )
 MEDIAN_BEAT_FS = 500.0
 PAIR_WINDOW_S = (0.32, 0.52)
-# what a coloured bar beneath a beat spans: name, first and last boundary, colour
-SPANS = (
-    ("PR", "p_on_ms", "qrs_on_ms", SKY),
-    ("QRS", "qrs_on_ms", "qrs_off_ms", VERMILLION),
-    ("ST-T", "qrs_off_ms", "t_off_ms", GREEN),
-)
-SPAN_LABELS_MM = {"PR": 1.0, "QRS": 5.0, "ST-T": 10.4}
 INTERVALS = (
     ("PR", "pr_ms", "ms"),
     ("QRS", "qrs_ms", "ms"),
@@ -66,8 +58,9 @@ def plot_ecg(
     ecg, index
         The batch, and which ECG of it.
     boundaries : row of `measure`, or its whole table, optional
-        Measured values for the header. With ``r_peaks_s`` in it (seconds, one per beat) PR, QRS and ST-T are
-        marked beneath every beat of lead II.
+        Measured values for the header. Its edges (``p_on_ms`` to ``t_off_ms``) are marked beneath every beat of
+        lead II, and upon the median beat on which they were measured. Beats are where ``r_peaks_s`` says
+        (seconds, less those that ``beat_kept`` denies); where it is not in the row, they are looked for.
     layout : {"3x4", "6x2", "12x1"}
     speed : {25, 50}
         mm/s.
@@ -80,18 +73,23 @@ def plot_ecg(
         Where a choice is not among those above, or `index` is not in the batch.
     """
     row = _one_row(boundaries, index, len(ecg))
-    beats = _beats(row)
+    found = _found(ecg, index, row)
+    beats = _beats(row, found)
     sheet = lay_out(ecg, index, layout, speed=speed, gain=gain, marked=len(beats) > 0)
     synthetic = bool(ecg.provenance.get("synthetic", False))
     asked, wrapped = _heading(ecg, index, synthetic, sheet.width)
     header = 4.0 + LINE_MM * max(1 + len(wrapped), 2 if row else 1) + 1.5
-    figure = Picture(sheet.width + 2 * MARGIN_MM, sheet.height + header + FOOTER_MM)
+    panel = BeatPanel(found, row, sheet.width, gain) if found else None
+    foot = FOOTER_MM + (panel.height + TITLE_MM if panel else 0.0)
+    figure = Picture(sheet.width + 2 * MARGIN_MM, sheet.height + header + foot)
     paper = blank_paper(figure)
-    ruled(paper, MARGIN_MM, FOOTER_MM, sheet.width, sheet.height)
-    _draw_traces(paper, sheet)
+    ruled(paper, MARGIN_MM, foot, sheet.width, sheet.height)
+    _draw_traces(paper, sheet, foot=foot)
     if beats:
-        _draw_spans(paper, sheet, beats, row)
-    top = FOOTER_MM + sheet.height + header - 4.0
+        _draw_spans(paper, sheet, beats, row, foot)
+    if panel:
+        panel.draw(paper, MARGIN_MM, FOOTER_MM)
+    top = foot + sheet.height + header - 4.0
     paper.text(MARGIN_MM, top, asked, fontsize=10, fontweight="bold", color=INK, va="top")
     for line, words in enumerate(wrapped, start=1):
         paper.text(MARGIN_MM, top - LINE_MM * line - 0.3, words, fontsize=9, color=INK, va="top")
@@ -185,20 +183,22 @@ def source_in_words(ecg: ECG, index: int) -> str:
     return "   ".join(words)
 
 
-def _draw_traces(paper: Axes, sheet: Sheet, pens: tuple[dict[str, Any], ...] = (PEN,)) -> None:
+def _draw_traces(
+    paper: Axes, sheet: Sheet, pens: tuple[dict[str, Any], ...] = (PEN,), foot: float = FOOTER_MM
+) -> None:
     """The calibration pulses, every lead with its name, and a tick where one lead follows another."""
     wide = 0.2 * sheet.speed
     for baseline in sheet.baselines:
         x = MARGIN_MM + np.array([3, 5, 5, 5 + wide, 5 + wide, 7 + wide])
-        paper.plot(x, FOOTER_MM + baseline + np.array([0, 0, 1, 1, 0, 0]) * sheet.gain, **PEN)
+        paper.plot(x, foot + baseline + np.array([0, 0, 1, 1, 0, 0]) * sheet.gain, **PEN)
     highest: dict[tuple[int, float, str], float] = {}
     for number, trace in enumerate(sheet.traces):
-        level = FOOTER_MM + sheet.baselines[trace.row]
+        level = foot + sheet.baselines[trace.row]
         paper.plot(MARGIN_MM + trace.x, level + trace.y, **pens[number % len(pens)])
         place = (trace.row, trace.start, trace.lead)
         highest[place] = max(highest.get(place, 0.0), trace.label_mm)
     for (row, start, lead), height in highest.items():
-        level = FOOTER_MM + sheet.baselines[row]
+        level = foot + sheet.baselines[row]
         left = MARGIN_MM + sheet.origin + start * sheet.speed
         if start > 0 and len(pens) == 1:
             paper.plot([left, left], [level - 4, level + 4], color="black", linewidth=0.5, zorder=2)
@@ -206,10 +206,10 @@ def _draw_traces(paper: Axes, sheet: Sheet, pens: tuple[dict[str, Any], ...] = (
                    zorder=4, path_effects=halo())  # fmt: skip
 
 
-def _draw_spans(paper: Axes, sheet: Sheet, beats: list[float], row: Mapping[str, Any]) -> None:
+def _draw_spans(paper: Axes, sheet: Sheet, beats: list[float], row: Mapping[str, Any], foot: float) -> None:
     """Bars for PR, QRS and ST-T beneath every beat of the rhythm strip, with hairlines up to the trace."""
     strip = strip_of(sheet.traces, "II")
-    level = FOOTER_MM + sheet.baselines[strip.row]
+    level = foot + sheet.baselines[strip.row]
     bar = level - sheet.lowest[strip.row] - 3.5
     zero = MARGIN_MM + sheet.origin
     drawn = []
@@ -226,7 +226,7 @@ def _draw_spans(paper: Axes, sheet: Sheet, beats: list[float], row: Mapping[str,
             heights = np.interp(times, (strip.x - sheet.origin) / sheet.speed, strip.y)
             paper.vlines(x, bar, level + heights, colors=colour, linewidths=0.5, zorder=2.5)
     for name, colour in drawn:
-        small = {"fontsize": 6.3, "fontweight": "bold", "va": "center", "zorder": 4, "path_effects": halo()}
+        small = {"fontsize": 6, "fontweight": "bold", "va": "center", "zorder": 4, "path_effects": halo()}
         paper.text(MARGIN_MM + SPAN_LABELS_MM[name], bar, name, color=colour, **small)
 
 
@@ -325,13 +325,22 @@ def _known(row: Mapping[str, Any], column: str) -> bool:
     return value is not None and np.ndim(value) == 0 and bool(pd.notna(value))
 
 
-def _beats(row: Mapping[str, Any]) -> list[float]:
-    """Times of the R peaks that were measured, seconds; none where the row does not list them."""
-    peaks = row.get("r_peaks_s")
+def _found(ecg: ECG, index: int, row: Mapping[str, Any]) -> Delineation | None:
+    """The beats and the median beat of an ECG whose edges were measured; None where there are none."""
+    if not _known(row, "qrs_on_ms") or not set(INDEPENDENT_LEADS) <= set(ecg.leads):
+        return None
+    found = delineate(ecg.signals[[index]], ecg.fs, ecg.leads)
+    return found if np.isfinite(found.median_beat).any() else None
+
+
+def _beats(row: Mapping[str, Any], found: Delineation | None) -> list[float]:
+    """Times of the beats that were measured, seconds: those the row lists, or else those found."""
+    peaks, kept = row.get("r_peaks_s"), row.get("beat_kept")
     if peaks is None or np.ndim(peaks) == 0:
-        return []
+        if found is None:
+            return []
+        peaks, kept = found.r_peaks[0], found.beat_kept[0]
     peaks = np.asarray(peaks, dtype=float)
-    kept = row.get("beat_kept")
     if kept is not None and np.ndim(kept) == 1 and len(kept) == len(peaks):
         peaks = peaks[np.asarray(kept, dtype=bool)]
     return [float(peak) for peak in peaks if np.isfinite(peak)]

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from torch import nn
 
 from models import flow
 from models.codec import HOP
@@ -14,6 +15,8 @@ from models.strip import FS, StripScale, track
 
 LONGEST_SHIFT = 10 * HOP
 GAIN_SPREAD = 0.1
+CROP = 72
+"""Tokens of a strip seen in one training step, 5.8 s: cheaper than all, and a strip has many such views."""
 UNKNOWN_SHARE = 0.15
 """How often a strip's conditions are hidden, so that strips of unknown patients are known too."""
 
@@ -28,22 +31,51 @@ class StripBatches:
     rows : ndarray
         Encoded conditions, zeros where unknown.
     device : torch.device
+    text : int
+        How many of the last columns of `rows` are a report's embedding; they are hidden on their own, too.
     """
 
-    def __init__(self, material: Material, scale: StripScale, rows: np.ndarray, device: torch.device) -> None:
-        self.material, self.scale, self.rows, self.device = material, scale, rows, device
+    def __init__(
+        self,
+        material: Material,
+        scale: StripScale,
+        rows: np.ndarray,
+        device: torch.device,
+        text: int = 0,
+    ) -> None:
+        self.material, self.scale, self.rows, self.device, self.text = material, scale, rows, device, text
         self.noise = material.noise_mv()
 
     def loss(
-        self, net: StripNet, chosen: np.ndarray, draw: np.random.Generator, unknown: float
+        self, net: nn.Module, chosen: np.ndarray, draw: np.random.Generator, unknown: float
     ) -> torch.Tensor:
         """Loss on these strips with fresh noise; conditions are hidden with chance `unknown`."""
-        units, context, weight = self._inputs(chosen, draw)
+        return self.loss_on(net, self.drawn(chosen, draw, unknown))
+
+    def window(self, draw: np.random.Generator) -> slice:
+        """A run of `CROP` tokens."""
+        start = int(draw.integers(0, self.material.weight.shape[1] - CROP + 1))
+        return slice(start, start + CROP)
+
+    def drawn(
+        self,
+        chosen: np.ndarray,
+        draw: np.random.Generator,
+        unknown: float,
+        window: slice = slice(None),
+    ) -> list[torch.Tensor]:
+        """A window of strips with fresh noise, in the main memory: x_1, context, conditions, t, weight, x_0."""
+        units, context, weight = (part[:, window] for part in self._inputs(chosen, draw))
         rows = self.rows[chosen] * (draw.random((len(chosen), 1)) >= unknown)
+        rows = without_text(rows, self.text, draw, unknown)
         t = 1 / (1 + np.exp(-draw.normal(size=len(chosen))))
         x_0 = draw.standard_normal(units.shape)
         parts = (units, context, rows, t, weight[..., None], x_0)
-        x_1, about, said, times, mask, x_0 = (self._tensor(part) for part in parts)
+        return [torch.tensor(part, dtype=torch.float32) for part in parts]
+
+    def loss_on(self, net: nn.Module, drawn: list[torch.Tensor]) -> torch.Tensor:
+        """Loss on what `drawn` made."""
+        x_1, about, said, times, mask, x_0 = (part.to(self.device, non_blocking=True) for part in drawn)
         return flow.loss(lambda x, at: net(x, at, about, said), x_0, x_1, times, mask)
 
     def held_out(self, net: StripNet, chosen: np.ndarray) -> float:
@@ -63,16 +95,20 @@ class StripBatches:
         gain = np.exp(draw.normal(0, GAIN_SPREAD, (len(chosen), 1, 1)))
         rendered = _moved(material.rendered[chosen], shift) * gain
         residual = _moved(material.residual[chosen], shift) * gain
-        noise = self.noise[chosen] * gain[:, :, 0]
+        noise = self.noise[chosen] * gain
         rhythms = [material.rhythms[row] for row in chosen]
         tracks = np.stack([track(beats + shift / FS, kinds, SAMPLES) for beats, kinds, _ in rhythms])
         weight = _moved_weight(material.weight[chosen], shift)
         units = self.scale.to_unit(residual, rendered, noise)
         return units, self.scale.context(rendered, noise, tracks), weight
 
-    def _tensor(self, rows: np.ndarray) -> torch.Tensor:
-        """The rows on the device."""
-        return torch.tensor(rows, dtype=torch.float32, device=self.device)
+
+def without_text(rows: np.ndarray, text: int, draw: np.random.Generator, unknown: float) -> np.ndarray:
+    """Conditions with their last `text` columns hidden with chance `unknown`, so that no report is needed."""
+    if not text:
+        return rows
+    seen = draw.random((len(rows), 1)) >= unknown
+    return np.concatenate([rows[:, :-text], rows[:, -text:] * seen], axis=1)
 
 
 def oversampling(statements: Sequence[Mapping[str, float]]) -> np.ndarray:

@@ -16,11 +16,15 @@ from models.denoiser import HeartNet, HeartNetConfig, StripNet, StripNetConfig
 from models.ectopy import EctopyModel
 from models.encoding import Encoding
 from models.heart import HeartModel, Shapes
+from models.loading import load_weights
 from models.population import Population
+from models.reports import ReportSpace
 from models.rhythm import RhythmModel
 from models.strip import StripScale
 
-FORMAT = 1
+FORMAT = 2
+FACTS = ("name", "licence", "seen", "ages", "rates")
+REMAKE = "make it with python -m models.training, or use the version of this package that wrote it"
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +40,8 @@ class Checkpoint:
         The linear parts.
     heart_net, strip_net
         The velocity networks.
+    reports : ReportSpace, optional
+        How reports become conditions beside the statements; None where the networks read no text.
     """
 
     facts: Mapping[str, Any]
@@ -46,35 +52,13 @@ class Checkpoint:
     ectopy: EctopyModel
     heart_net: HeartNet
     strip_net: StripNet
+    reports: ReportSpace | None = None
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> Path:
     """Writes the checkpoint, networks in half precision, in one move. Returns its path."""
     path = Path(path)
-    heart, population = checkpoint.heart, checkpoint.population
-    arrays = {
-        "population.shares": population.shares,
-        "population.age": population.age,
-        "population.sex": population.sex,
-        "population.log_rr": population.log_rr,
-        "rhythm.log_cv": checkpoint.rhythm.log_cv,
-        "rhythm.autoregression": checkpoint.rhythm.autoregression,
-        "rhythm.ectopy": checkpoint.rhythm.ectopy,
-        "heart.mean": heart.mean,
-        "heart.colour": heart.colour,
-        "heart.p_absent": heart.p_absent,
-        "scale.envelope": checkpoint.scale.envelope,
-        "scale.token": checkpoint.scale.token,
-        "scale.beat": checkpoint.scale.beat,
-        "ectopy.log_size": checkpoint.ectopy.log_size,
-    }
-    shapes = {
-        "p_shapes": heart.p_shapes,
-        "qrst_shapes": heart.qrst_shapes,
-        "ectopic_shapes": checkpoint.ectopy.shapes,
-    }
-    for name, one in shapes.items():
-        arrays |= {f"{name}.{part}": rows for part, rows in vars(one).items()}
+    heart, population, arrays = checkpoint.heart, checkpoint.population, _arrays(checkpoint)
     tensors = {
         name: torch.from_numpy(np.ascontiguousarray(rows, np.float32)) for name, rows in arrays.items()
     }
@@ -90,12 +74,49 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> Path:
         "heart_net": asdict(checkpoint.heart_net.config),
         "strip_net": asdict(checkpoint.strip_net.config),
     }
+    if checkpoint.reports:
+        config["text_encoder"] = checkpoint.reports.encoder
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
     save_file(tensors, new, metadata={"config": json.dumps(config, sort_keys=True)})
     new.chmod(0o644)  # safetensors writes files that only their owner may read
     new.replace(path)
     return path
+
+
+def _arrays(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
+    """Everything but the networks, by name."""
+    heart, population = checkpoint.heart, checkpoint.population
+    arrays = {
+        "population.shares": population.shares,
+        "population.age": population.age,
+        "population.sex": population.sex,
+        "population.log_rr": population.log_rr,
+        "rhythm.log_cv": checkpoint.rhythm.log_cv,
+        "rhythm.autoregression": checkpoint.rhythm.autoregression,
+        "rhythm.ectopy": checkpoint.rhythm.ectopy,
+        "heart.mean": heart.mean,
+        "heart.colour": heart.colour,
+        "heart.spread": heart.spread,
+        "heart.p_absent": heart.p_absent,
+        "heart.mirror": heart.mirror,
+        "scale.envelope": checkpoint.scale.envelope,
+        "scale.token": checkpoint.scale.token,
+        "scale.beat": checkpoint.scale.beat,
+        "ectopy.log_size": checkpoint.ectopy.log_size,
+    }
+    shapes = {
+        "p_shapes": heart.p_shapes,
+        "qrst_shapes": heart.qrst_shapes,
+        "ectopic_shapes": checkpoint.ectopy.shapes,
+    }
+    for name, one in shapes.items():
+        arrays |= {f"{name}.{part}": rows for part, rows in vars(one).items()}
+    if checkpoint.reports:
+        arrays |= {
+            f"reports.{part}": getattr(checkpoint.reports, part) for part in ("centre", "basis", "spread")
+        }
+    return arrays
 
 
 def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> tuple[Checkpoint, str]:
@@ -106,18 +127,38 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> tup
     FileNotFoundError
         Where there is no such file.
     ValueError
-        Where the file is no checkpoint of this format.
+        Where the file is no checkpoint of this format, is damaged, or was changed after it was written.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"path must be a checkpoint file, got {str(path)!r}: there is no such file")
     config, tensors = _read(path)
+    try:
+        checkpoint = _assembled(config, tensors, path, device)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"path must hold a whole checkpoint, got {str(path)!r} with {error} missing or of another kind: it is "
+            "damaged, get it again or make it with python -m models.training"
+        ) from error
+    return checkpoint, hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _assembled(
+    config: Mapping[str, Any],
+    tensors: Mapping[str, torch.Tensor],
+    path: Path,
+    device: torch.device | str,
+) -> Checkpoint:
+    """The checkpoint that configuration and tensors make."""
     arrays = {
         name: rows.numpy().astype(np.float64) for name, rows in tensors.items() if rows.dtype == torch.float32
     }
+    lacking = [name for name in FACTS if name not in config["facts"]]
+    if lacking:
+        raise KeyError(lacking[0])
     encoding = Encoding(tuple(config["codes"]))
     shapes = [_shapes(arrays, name) for name in ("p_shapes", "qrst_shapes")]
-    checkpoint = Checkpoint(
+    return Checkpoint(
         config["facts"],
         Population(
             encoding,
@@ -125,13 +166,20 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> tup
             *_parts(arrays, "population", "shares age sex log_rr"),
         ),
         RhythmModel(*_parts(arrays, "rhythm", "log_cv autoregression ectopy")),
-        HeartModel(encoding, *_parts(arrays, "heart", "mean colour"), *shapes, arrays["heart.p_absent"]),
+        HeartModel(
+            encoding,
+            *_parts(arrays, "heart", "mean colour spread"),
+            *shapes,
+            *_parts(arrays, "heart", "p_absent mirror"),
+        ),
         StripScale(*_parts(arrays, "scale", "envelope token beat")),
         EctopyModel(_shapes(arrays, "ectopic_shapes"), arrays["ectopy.log_size"]),
-        _network(HeartNet(HeartNetConfig(**config["heart_net"])), "heart_net", tensors, device),
-        _network(StripNet(StripNetConfig(**config["strip_net"])), "strip_net", tensors, device),
+        _network(HeartNet(HeartNetConfig(**config["heart_net"])), "heart_net", tensors, path, device),
+        _network(StripNet(StripNetConfig(**config["strip_net"])), "strip_net", tensors, path, device),
+        ReportSpace(config["text_encoder"], *_parts(arrays, "reports", "centre basis spread"))
+        if "text_encoder" in config
+        else None,
     )
-    return checkpoint, hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def _read(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
@@ -142,13 +190,39 @@ def _read(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     except SafetensorError as error:
         raise ValueError(f"path must be a safetensors checkpoint, got {str(path)!r}: {error}") from error
-    config = json.loads(metadata.get("config", "{}"))
-    if config.get("format") != FORMAT:
+    try:
+        config = json.loads(metadata.get("config", "{}"))
+        format_found = config.get("format")
+    except (json.JSONDecodeError, AttributeError) as error:
         raise ValueError(
-            f"path must hold format {FORMAT}, got format {config.get('format')} in {str(path)!r}: "
-            "make it with python -m models.training, or use the version of this package that wrote it"
+            f"path must hold a configuration in JSON, got {str(path)!r} ({error}): it is damaged, get it again"
+        ) from error
+    if format_found != FORMAT:
+        newer = isinstance(format_found, int) and format_found > FORMAT
+        raise ValueError(
+            f"path must hold format {FORMAT}, got format {format_found} in {str(path)!r}: "
+            + ("a newer version of this package wrote it, update the package" if newer else REMAKE)
         )
+    if config.get("fingerprint", _fingerprint(tensors)) != _fingerprint(tensors):
+        raise ValueError(
+            f"path must hold the tensors that were saved, got others in {str(path)!r}: it is damaged or was changed, "
+            "get it again"
+        )
+    for name, rows in tensors.items():
+        if not torch.isfinite(rows).all():
+            raise ValueError(
+                f"path must hold finite numbers, got NaN or infinity in {name!r} of {str(path)!r}: it is damaged"
+            )
     return config, tensors
+
+
+def _fingerprint(tensors: Mapping[str, torch.Tensor]) -> str:
+    """A digest of all names, shapes and numbers."""
+    made = hashlib.sha256()
+    for name in sorted(tensors):
+        rows = tensors[name].contiguous()
+        made.update(f"{name} {rows.dtype} {tuple(rows.shape)} ".encode() + rows.numpy().tobytes())
+    return made.hexdigest()
 
 
 def _shapes(arrays: Mapping[str, np.ndarray], prefix: str) -> Shapes:
@@ -162,13 +236,16 @@ def _parts(arrays: Mapping[str, np.ndarray], prefix: str, names: str) -> list[np
 
 
 def _network(
-    net: torch.nn.Module, prefix: str, tensors: Mapping[str, torch.Tensor], device: torch.device | str
+    net: torch.nn.Module,
+    prefix: str,
+    tensors: Mapping[str, torch.Tensor],
+    path: Path,
+    device: torch.device | str,
 ) -> Any:
     """The network with its weights, ready to sample."""
     weights = {
-        name.removeprefix(f"{prefix}."): rows.float()
+        name.removeprefix(f"{prefix}."): rows
         for name, rows in tensors.items()
         if name.startswith(f"{prefix}.")
     }
-    net.load_state_dict(weights)
-    return net.eval().requires_grad_(False).to(device)
+    return load_weights(net, weights, f"{prefix} of {path}").to(device)

@@ -1,27 +1,37 @@
 """The parts of the generator that are fitted in closed form, from training material to `Linear`."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import nnls
 from scipy.signal import resample_poly
 
-from models.codec import HOP, to_tokens
+from models.codec import to_tokens
 from models.ectopy import FEWEST_BEATS, EctopyModel, carries_ectopy, ectopic_beats, fit_ectopy
-from models.encoding import Encoding, with_rhythm
+from models.encoding import AGE_CENTRE, Encoding, with_rhythm
 from models.heart import HeartModel, fill, fit_heart, heart_vectors
 from models.population import Population, fit_population
 from models.preparation import FINE, SAMPLES, Material
 from models.rhythm import RhythmModel, fit_rhythm
-from models.strip import FS, TOKEN, StripScale, envelope_parts
+from models.strip import BAND_OF, BANDS, FS, TOKEN, StripScale, envelope_parts
 
+FEWEST_HEARTS = 48
 FEWEST_RECORDS = 5
 """A statement with fewer training records has no column: what cannot be learnt is not promised."""
 VALIDATION_FOLD = 9
+TEST_FOLD = 10
+"""Never looked at here: neither fitted, nor trained on, nor used to choose."""
 SCALE_STRIPS = 600
+LARGEST_RATIO = 9.0
+MOST_RECORDS = 20_000
+"""The closed forms are fitted on a random sample of so many records where there are more ..."""
+RARE_RECORDS = 100
+"""... and, of each statement of which it holds fewer, on up to so many of its records besides."""
+BLOCK = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,60 +60,108 @@ class Hearts:
     train : ndarray of bool
         Which strips are for training; the others are the validation fold's.
     statements : list of dict
+    index : ndarray of int
+        Which strips of the material they are.
     """
 
     white: np.ndarray
     rows: np.ndarray
     train: np.ndarray
     statements: list[Mapping[str, float]]
+    index: np.ndarray
 
 
 def fit_linear(material: Material) -> tuple[Linear, Hearts]:
-    """The linear parts, fitted without the validation fold, and all labelled hearts in their coordinates."""
-    labelled = material.select(_known(material))
-    table = labelled.table
-    train = table["fold"].to_numpy() != VALIDATION_FOLD
+    """The linear parts, fitted without the validation fold, and all labelled hearts in their coordinates.
+
+    Raises
+    ------
+    ValueError
+        Where there are too few records to fit anything.
+    """
+    known = np.flatnonzero(_known(material))
+    train = material.table["fold"].to_numpy()[known] != VALIDATION_FOLD
+    if train.sum() <= FEWEST_HEARTS or train.all():
+        raise ValueError(
+            f"data must hold more than {FEWEST_HEARTS} measured training records and some of fold "
+            f"{VALIDATION_FOLD}, got {train.sum()} and {(~train).sum()}: give more records"
+        )
     seen = Counter(
-        code for said in labelled.select(train).statements for code, sure in said.items() if sure > 0.3
+        code for row in known[train] for code, sure in material.statements[row].items() if sure > 0.3
     )
     encoding = Encoding(tuple(sorted(code for code, count in seen.items() if count >= FEWEST_RECORDS)))
-    rows = strip_conditions(labelled, encoding)
-    noise, p_present = labelled.noise_mv(), table["p_present"].to_numpy(bool)
-    measured = (labelled.beats.astype(float), labelled.timings.astype(float), noise, p_present)
-    heart = fit_heart(encoding, rows[train], *(part[train] for part in measured))
-    vectors = heart_vectors(heart.p_shapes, heart.qrst_shapes, *measured)
-    vectors = fill(vectors, rows @ heart.mean, np.random.default_rng(1))
-    some = labelled.select(train)
-    age, female, rr_s = (some.table[name].to_numpy(float) for name in ("age", "female", "rr_s"))
+    chosen = sample_of_records(known[train], material.statements)
+    some, rows = material.select(chosen), strip_conditions(material, encoding)
+    heart = fit_heart(encoding, rows[chosen], *_measured_hearts(some))
+    age, female, rr_s = (
+        table_with_means(material.table).iloc[chosen][name].to_numpy(float)
+        for name in ("age", "female", "rr_s")
+    )
     said = [with_rhythm(one) for one in some.statements]
     inside = [recorded_beats(rhythm) for rhythm in some.rhythms]
     ectopic = [beat for index in range(len(some.table)) for beat in _ectopic_beats(some, index)]
     facts = {
-        "records": len(some.table),
+        "records": int(train.sum()),
         "extra_records": int((~material.table["labelled"]).sum()),
         "ectopic_beats": len(ectopic),
         "seen": dict(sorted(seen.items())),
         "ages": _range(age),
         "rates": _range(60 / rr_s),
+        **_never_known(material.table.iloc[known[train]]),
     }
     linear = Linear(
         encoding,
         fit_population(encoding, age, female, rr_s, said),
         fit_rhythm([beats for beats, _ in inside], [kept for _, kept in inside], age, said),
         heart,
-        _fit_scale(material.select(material.table["fold"].to_numpy() != VALIDATION_FOLD)),
+        _fit_scale(material, np.flatnonzero(material.table["fold"].to_numpy() != VALIDATION_FOLD)),
         fit_ectopy(ectopic if len(ectopic) >= FEWEST_BEATS else list(some.beats)),  # else early, not other
         facts,
     )
-    return linear, Hearts(heart.whiten(vectors, rows), rows, train, labelled.statements)
+    said = [material.statements[row] for row in known]
+    return linear, Hearts(white_hearts(heart, material, known, rows), rows[known], train, said, known)
+
+
+def sample_of_records(train: np.ndarray, statements: Sequence[Mapping[str, float]]) -> np.ndarray:
+    """Rows for the closed forms, in order: all, or `MOST_RECORDS` at random with rare statements topped up."""
+    if len(train) <= MOST_RECORDS:
+        return train
+    shuffled = np.random.default_rng(3).permutation(train)
+    chosen = list(shuffled[:MOST_RECORDS])
+    count = Counter(code for row in chosen for code in statements[row])
+    for row in shuffled[MOST_RECORDS:]:
+        if any(count[code] < RARE_RECORDS for code in statements[row]):
+            chosen.append(row)
+            count.update(statements[row])
+    return np.sort(chosen)
+
+
+def white_hearts(heart: HeartModel, material: Material, index: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Whitened hearts of some strips, (strip, dimension); a block of strips is in memory at a time."""
+    draw, parts = np.random.default_rng(1), []
+    for block in np.array_split(index, -(-len(index) // BLOCK)):
+        vectors = heart_vectors(heart.p_shapes, heart.qrst_shapes, *_measured_hearts(material.select(block)))
+        vectors = fill(vectors, rows[block] @ heart.mean, draw)
+        parts.append(heart.whiten(vectors, rows[block]).astype(np.float32))
+    return np.concatenate(parts)
 
 
 def strip_conditions(material: Material, encoding: Encoding) -> np.ndarray:
-    """Encoded conditions of each strip, shape (strip, column); zeros where nothing is known."""
-    table = material.table.fillna({"age": 60.0, "female": 0.5, "rr_s": 1.0})
+    """Encoded conditions of each strip, shape (strip, column); zeros where nothing is known.
+
+    A record whose age or sex alone is unknown stands for the mean of those that are known.
+    """
+    table = table_with_means(material.table)
     said = [with_rhythm(one) for one in material.statements]
     rows = encoding.rows(*(table[name].to_numpy(float) for name in ("age", "female", "rr_s")), said)
     return np.where(_known(material)[:, None], rows, 0.0)
+
+
+def table_with_means(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with unknown ages and sexes at the mean of the known, at the encoding's zero where none is."""
+    age, female = table["age"].mean(), table["female"].mean()
+    means = {"age": AGE_CENTRE if np.isnan(age) else age, "female": 0.5 if np.isnan(female) else female}
+    return table.fillna({**means, "rr_s": 1.0})
 
 
 def recorded_beats(rhythm: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -111,6 +169,18 @@ def recorded_beats(rhythm: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[n
     beats, _, kept = rhythm
     inside = (beats >= 0) & (beats <= SAMPLES / FS)
     return beats[inside], kept[inside]
+
+
+def _measured_hearts(material: Material) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Beats, timings, noise and P waves of the strips, as `fit_heart` and `heart_vectors` take them."""
+    beats, timings = np.asarray(material.beats, float), np.asarray(material.timings, float)
+    return beats, timings, material.noise_mv(), material.table["p_present"].to_numpy(bool)
+
+
+def _never_known(table: pd.DataFrame) -> dict[str, list[str]]:
+    """Which of age and sex no training record tells; nothing where all are told."""
+    never = [word for name, word in (("age", "age"), ("female", "sex")) if table[name].isna().all()]
+    return {"never_known": never} if never else {}
 
 
 def _known(material: Material) -> np.ndarray:
@@ -133,17 +203,36 @@ def _ectopic_beats(material: Material, index: int) -> list[np.ndarray]:
     return ectopic_beats(strip, FINE * FS, *recorded_beats(material.rhythms[index]))
 
 
-def _fit_scale(material: Material) -> StripScale:
+def _fit_scale(material: Material, index: np.ndarray) -> StripScale:
     """Envelope by non-negative least squares on a sample of residuals, then standard deviations of tokens."""
-    some = material.select(np.random.default_rng(2).permutation(len(material.table))[:SCALE_STRIPS])
-    noise, rendered = some.noise_mv(), some.rendered.astype(float)
-    parts = np.stack([part.ravel() for part in envelope_parts(rendered, noise)], axis=1)
-    low, high = np.quantile(some.residual, 0.0005), np.quantile(some.residual, 0.9995)
-    square = np.clip(some.residual.astype(float), low, high).ravel() ** 2
-    weight = np.repeat(some.weight[:, :-1], HOP, axis=1)[:, None, :SAMPLES].repeat(8, axis=1).ravel() > 0
-    relative = 1 / parts[weight, 0]
-    envelope, _ = nnls(parts[weight] * relative[:, None], np.minimum(square[weight] * relative, 400.0))
-    scale = StripScale(np.maximum(envelope, [0.3, 1e-4, 1e-4]), np.ones(TOKEN), np.ones(TOKEN))
-    units = scale.to_unit(some.residual.astype(float), rendered, noise)[some.weight > 0]
+    some = material.select(np.random.default_rng(2).permutation(index)[:SCALE_STRIPS]).loaded()
+    noise, rendered, used = some.noise_mv(), some.rendered.astype(float), some.weight > 0
+    parts = [part[used] for part in envelope_parts(rendered, noise)]
+    square = to_tokens(some.residual.astype(float))[used].reshape(parts[0].shape) ** 2
+    envelope = np.stack(
+        [
+            _robust_weights(
+                [part[..., band == BAND_OF].ravel() for part in parts], square[..., band == BAND_OF].ravel()
+            )
+            for band in range(BANDS)
+        ]
+    )
+    scale = StripScale(np.maximum(envelope, [0.3, 1e-5, 1e-5, 1e-6]), np.ones(TOKEN), np.ones(TOKEN))
+    units = scale.to_unit(some.residual.astype(float), rendered, noise)[used]
+    spread = 1.4826 * np.median(np.abs(units), axis=0) + 1e-3
     beats = to_tokens(rendered).reshape(-1, TOKEN)
-    return StripScale(scale.envelope, units.std(axis=0) + 1e-3, beats.std(axis=0) + 0.01)
+    return StripScale(scale.envelope, spread, beats.std(axis=0) + 0.01)
+
+
+def _robust_weights(parts: Sequence[np.ndarray], square: np.ndarray) -> np.ndarray:
+    """Weights >= 0 of the parts whose sum is the expected square, of ordinary tokens, not of bursts.
+
+    Squares beyond `LARGEST_RATIO` of what is expected are drawn in, in turn with least squares.
+    """
+    design = np.stack(parts, axis=1)
+    weights = np.eye(len(parts))[0]
+    for _ in range(6):
+        expected = design @ weights + 1e-12
+        target = np.minimum(square / expected, LARGEST_RATIO)
+        weights, _ = nnls(design / expected[:, None], target)
+    return weights

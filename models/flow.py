@@ -48,12 +48,22 @@ def sample(velocity: Velocity, x_0: torch.Tensor, steps: int) -> torch.Tensor:
 
     Source: Heun 1900; x' = x + h v(x, t), x <- x + h/2 (v(x, t) + v(x', t + h)).
     """
+    return _carried(velocity, x_0, 0.0, 1.0, steps)
+
+
+@torch.no_grad()
+def invert(velocity: Velocity, x_1: torch.Tensor, steps: int) -> torch.Tensor:
+    """The noise that the flow carries to the data `x_1`: the same method with time running from 1 to 0."""
+    return _carried(velocity, x_1, 1.0, 0.0, steps)
+
+
+def _carried(velocity: Velocity, x: torch.Tensor, start: float, stop: float, steps: int) -> torch.Tensor:
+    """Heun's method from one time to another."""
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
-    x = x_0
-    times = torch.linspace(0, 1, steps + 1, device=x_0.device, dtype=x_0.dtype)
-    for start, stop in zip(times[:-1], times[1:], strict=True):
-        slope = velocity(x, start.expand(len(x)))
-        ahead = velocity(x + (stop - start) * slope, stop.expand(len(x)))
-        x = x + (stop - start) * (slope + ahead) / 2
+    times = torch.linspace(start, stop, steps + 1, device=x.device, dtype=x.dtype)
+    for now, then in zip(times[:-1], times[1:], strict=True):
+        slope = velocity(x, now.expand(len(x)))
+        ahead = velocity(x + (then - now) * slope, then.expand(len(x)))
+        x = x + (then - now) * (slope + ahead) / 2
     return x

@@ -1,30 +1,40 @@
 """One patient's heart: intervals, beat shape and recording noise as one vector, and what conditions do to it.
 
-The vector's mean is linear in age, sex, log RR and statements, its residual is whitened: in these coordinates
-the hearts of the training records have mean 0 and covariance 1 whatever their conditions. The flow
+The vector's mean is linear in age, sex, log RR and statements, its residual is whitened, and the logarithm of each
+whitened coordinate's spread is linear in the conditions again (people with a normal ECG differ less than those with
+an infarct): the hearts of the training records have mean 0 and covariance 1 whatever their conditions. The flow
 (`models.flow`) starts from that Gaussian and learns what is not Gaussian. The same noise under other
 conditions is the same heart, changed.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from models import definitions
 from models.beat import FRAME_MS, P_SPAN, Timing
 from models.ecg import INDEPENDENT_LEADS
 from models.encoding import RHYTHM_CODES, Encoding, penalties, ridge
+from models.strip import BANDS, NOISE_LIMITS_MV
 
+NOISES = len(INDEPENDENT_LEADS) * BANDS
 SINUS_CODES = ("SR", "SARRH", "SBRAD", "STACH")
 TIMING_NAMES = ("log_pr", "log_qrs", "log_qt", "log_r")
 SIZE_NAMES = ("log_p_size", "log_qrst_size")
 P_SHAPES, QRST_SHAPES = 16, 48
+"""Principal components kept: with 160, QRS would keep what it has above 70 Hz, but smooth records would be rough."""
 QRST_SPAN = ~P_SPAN
 TIMING_LIMITS_MS = ((70.0, 460.0), (50.0, 240.0), (200.0, 700.0), (12.0, 140.0))
 SIZE_LIMITS_MV = (0.004, 1.5)
 FURTHEST = 4.0
 """Robust standard deviations beyond which a recorded value counts as a miss of the measurement."""
 SHRINKAGE = 0.05
+SPREAD_LIMITS = (0.35, 2.5)
+SPREAD_PENALTY = 30.0
+SPREAD_STEPS = 8
+DRAWS = 10
+"""Hearts drawn for every record to tell how many keep to a limit."""
 STATEMENT_PENALTY = 1.5
 _TAPER = np.clip((-FRAME_MS[P_SPAN] - 4.0) / 24.0, 0.0, 1.0)
 
@@ -38,8 +48,8 @@ class Heart:
     beat : ndarray, shape (8, len(FRAME_MS))
         mV, in the reference frame.
     timing : Timing
-    noise_mv : ndarray, shape (8,)
-        Typical size of what a strip adds to its median beat, per lead.
+    noise_mv : ndarray, shape (8, BANDS)
+        Typical size of what a strip adds to its median beat, per lead and band (`models.strip.BAND_OF`).
     p_present : bool
     """
 
@@ -90,17 +100,23 @@ class HeartModel:
     mean : ndarray, shape (column of the encoding, dimension)
     colour : ndarray, shape (dimension, dimension)
         Square root of the residual covariance.
+    spread : ndarray, shape (column of the encoding, dimension)
+        Logarithm of the standard deviation of each whitened coordinate.
     p_shapes, qrst_shapes : Shapes
     p_absent : ndarray, shape (len(RHYTHM_CODES),)
         Share of records of each rhythm without a P wave.
+    mirror : ndarray, shape (len(definitions.LIMITS),)
+        Share of hearts beyond the limit that defines their statement which are mirrored at it.
     """
 
     encoding: Encoding
     mean: np.ndarray
     colour: np.ndarray
+    spread: np.ndarray
     p_shapes: Shapes
     qrst_shapes: Shapes
     p_absent: np.ndarray
+    mirror: np.ndarray
 
     @property
     def dimension(self) -> int:
@@ -109,12 +125,23 @@ class HeartModel:
 
     def whiten(self, vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Whitened coordinates of hearts under the encoded conditions `rows`."""
-        return np.linalg.solve(self.colour, (vectors - rows @ self.mean).T).T
+        white = np.linalg.solve(self.colour, (vectors - rows @ self.mean).T).T
+        return white / self._spreads(rows)
 
-    def hearts(self, white: np.ndarray, rows: np.ndarray, p_present: Sequence[bool]) -> list[Heart]:
-        """The hearts at whitened coordinates (batch, dimension) under the encoded conditions `rows`."""
-        vectors = rows @ self.mean + white @ self.colour.T
-        at = np.cumsum([len(TIMING_NAMES), len(INDEPENDENT_LEADS), len(SIZE_NAMES), P_SHAPES])
+    def hearts(
+        self,
+        white: np.ndarray,
+        rows: np.ndarray,
+        p_present: Sequence[bool],
+        chances: np.ndarray | None = None,
+    ) -> list[Heart]:
+        """The hearts at whitened coordinates (batch, dimension) under the encoded conditions `rows`.
+
+        `chances`, uniform in 0..1 for each heart, decide which of them keep to the limits that define their
+        statements (`models.definitions`); without them no heart is changed.
+        """
+        vectors = rows @ self.mean + (white * self._spreads(rows)) @ self.colour.T
+        at = np.cumsum([len(TIMING_NAMES), NOISES, len(SIZE_NAMES), len(self.p_shapes.spread)])
         timings, noise, size, p_part, qrst_part = np.split(vectors, at, axis=1)
         size = np.exp(np.clip(size, *np.log(SIZE_LIMITS_MV)))
         limits = np.log(TIMING_LIMITS_MS)
@@ -124,10 +151,35 @@ class HeartModel:
             self.p_shapes.decode(p_part, size[:, 0]) * _TAPER * np.asarray(p_present, float)[:, None, None]
         )
         beats[:, :, QRST_SPAN] = self.qrst_shapes.decode(qrst_part, size[:, 1])
+        timings = [Timing(*timing) for timing in timings]
+        if chances is not None:
+            self._keep_to_limits(beats, timings, rows, chances)
         return [
-            Heart(beat, Timing(*timing), np.clip(np.exp(level), 0.003, 0.3), bool(has_p))
+            Heart(
+                beat,
+                timing,
+                np.clip(np.exp(level), *NOISE_LIMITS_MV).reshape(len(INDEPENDENT_LEADS), BANDS),
+                bool(has_p),
+            )
             for beat, timing, level, has_p in zip(beats, timings, noise, p_present, strict=True)
         ]
+
+    def _spreads(self, rows: np.ndarray) -> np.ndarray:
+        """Standard deviations of the whitened coordinates under the encoded conditions `rows`."""
+        return np.exp(np.clip(rows @ self.spread, *np.log(SPREAD_LIMITS)))
+
+    def _keep_to_limits(
+        self, beats: np.ndarray, timings: list[Timing], rows: np.ndarray, chances: np.ndarray
+    ) -> None:
+        """Mirrors hearts at the limits of their statements, in place."""
+        flags = rows[:, -len(self.encoding.codes) :]
+        for code, share in zip(definitions.LIMITS, self.mirror, strict=True):
+            if code not in self.encoding.codes or share <= 0:
+                continue
+            wrong = definitions.beyond(code, beats, timings)
+            named = flags[:, self.encoding.codes.index(code)] > 0.5
+            for row in np.flatnonzero(named & (wrong > 0) & (chances < share)):
+                beats[row], timings[row] = definitions.mirrored(code, beats[row], timings[row], wrong[row])
 
     def p_wave(self, statements: Mapping[str, float], chance: float) -> bool:
         """Whether a heart with these statements has P waves; `chance` is uniform in 0..1.
@@ -163,7 +215,7 @@ def fit_heart(
         mV.
     timings : ndarray, shape (record, 4)
         PR, QRS, QT and R in ms; NaN where not measured.
-    noise_mv : ndarray, shape (record, 8)
+    noise_mv : ndarray, shape (record, 8, BANDS)
     p_present : ndarray of bool
     """
     p_shapes = fit_shapes(beats[p_present][:, :, P_SPAN], P_SHAPES)
@@ -184,12 +236,54 @@ def fit_heart(
     covariance = (1 - SHRINKAGE) * covariance + SHRINKAGE * np.diag(np.diag(covariance))
     values, directions = np.linalg.eigh(covariance)
     colour = (directions * np.sqrt(values)) @ directions.T
+    white = np.linalg.solve(colour, residual.T).T
+    spread = fit_spread(rows, white, np.where(penalty < 1e-3, 1e-3, np.maximum(penalty, SPREAD_PENALTY)))
     flags = rows[:, -len(encoding.codes) :]
     absent = [
         _share(~p_present[flags[:, encoding.codes.index(c)] > 0.3]) if c in encoding.codes else 0.0
         for c in RHYTHM_CODES
     ]
-    return HeartModel(encoding, mean, colour, p_shapes, qrst_shapes, np.array(absent))
+    no_mirror = np.zeros(len(definitions.LIMITS))
+    heart = HeartModel(encoding, mean, colour, spread, p_shapes, qrst_shapes, np.array(absent), no_mirror)
+    return replace(heart, mirror=_shares_to_mirror(heart, rows, beats, timings))
+
+
+def _shares_to_mirror(
+    heart: HeartModel, rows: np.ndarray, beats: np.ndarray, timings: np.ndarray
+) -> np.ndarray:
+    """For every statement that a limit defines, the share of failing hearts to mirror at it."""
+    shares, draw = np.zeros(len(definitions.LIMITS)), np.random.default_rng(3)
+    for place, code in enumerate(definitions.LIMITS):
+        if code not in heart.encoding.codes:
+            continue
+        column = rows.shape[1] - len(heart.encoding.codes) + heart.encoding.codes.index(code)
+        measured = ~np.isnan(timings[:, TIMING_NAMES.index("log_pr")]) | (code != "1AVB")
+        some = np.flatnonzero((rows[:, column] > 0.5) & measured)
+        if len(some):
+            recorded = definitions.beyond(code, beats[some], [Timing(*timing) for timing in timings[some]])
+            named = np.tile(rows[some], (DRAWS, 1))
+            drawn = heart.hearts(
+                draw.standard_normal((len(named), heart.dimension)), named, [True] * len(named)
+            )
+            failing = definitions.beyond(code, np.stack([h.beat for h in drawn]), [h.timing for h in drawn])
+            shares[place] = definitions.share_to_mirror(recorded, failing)
+    return shares
+
+
+def fit_spread(rows: np.ndarray, white: np.ndarray, penalty: np.ndarray) -> np.ndarray:
+    """Weights of the log standard deviation of every column of `white`, shape (column, dimension).
+
+    Source: maximum likelihood of N(0, exp(2 rows w)) with a ridge, by Newton's method.
+    """
+    square = np.minimum(white**2, FURTHEST**2)
+    weights = np.zeros((rows.shape[1], white.shape[1]))
+    for _ in range(SPREAD_STEPS):
+        ratio = square * np.exp(-2 * np.clip(rows @ weights, *np.log(SPREAD_LIMITS)))
+        gradient = rows.T @ (1 - ratio) + penalty[:, None] * weights
+        for column in range(white.shape[1]):
+            curvature = (rows.T * (2 * np.maximum(ratio[:, column], 0.5))) @ rows + np.diag(penalty + 1e-3)
+            weights[:, column] -= np.linalg.solve(curvature, gradient[:, column])
+    return weights
 
 
 def heart_vectors(
@@ -203,7 +297,7 @@ def heart_vectors(
     """Vectors of recorded hearts, NaN where a part could not be measured."""
     parts = [
         np.log(timings),
-        np.log(noise_mv),
+        np.log(noise_mv).reshape(len(noise_mv), NOISES),
         np.log(np.column_stack([sizes(beats[:, :, P_SPAN]), sizes(beats[:, :, QRST_SPAN])])),
         p_shapes.encode(beats[:, :, P_SPAN]),
         qrst_shapes.encode(beats[:, :, QRST_SPAN]),
@@ -235,7 +329,7 @@ def fit_shapes(beats: np.ndarray, count: int) -> Shapes:
     centre = flat.mean(axis=0)
     weight = 1 / np.sqrt(flat.std(axis=0) + 0.05)
     values, directions = np.linalg.eigh(np.cov(((flat - centre) * weight).T))
-    top = np.argsort(values)[::-1][:count]
+    top = np.argsort(values)[::-1][: min(count, len(beats) - 1)]
     return Shapes(centre, directions[:, top].T, np.sqrt(values[top]), weight)
 
 

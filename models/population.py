@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from models.encoding import AGE_CENTRE, AGE_SPREAD, Encoding, penalties, ridge
 
 MAIN = 8  # columns of Encoding.rows before the statements
+RATES = {"SBRAD": (30.0, 59.0), "STACH": (101.0, 200.0)}
+"""Rhythms that are defined by their rate, bpm."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Population:
 
     def report(self, draw: np.random.Generator) -> dict[str, float]:
         """Statements of a patient of whom nothing is known."""
-        return dict.fromkeys(self.reports[draw.choice(len(self.reports), p=self.shares)], 1.0)
+        shares = self.shares / self.shares.sum()  # half the digits are kept in a file
+        return dict.fromkeys(self.reports[draw.choice(len(self.reports), p=shares)], 1.0)
 
     def years(self, statements: Mapping[str, float], draw: np.random.Generator) -> float:
         """Age of a patient with these statements, kept within the ages of the training records."""
@@ -57,8 +61,19 @@ class Population:
         row = self._row(age, float(female), statements)[
             _WITHOUT_RATE + list(range(MAIN, MAIN + len(self.encoding.codes)))
         ]
-        log_rr = row @ self.log_rr[:-1] + self.log_rr[-1] * np.clip(draw.standard_normal(), -2.5, 2.5)
-        return float(np.clip(60 / np.exp(log_rr), 30, 200))
+        low, high = self._rates(statements)
+        middle, spread = row @ self.log_rr[:-1], self.log_rr[-1]
+        # log RR is normal within the limits of the rhythm that is named
+        shares = ndtr((np.log(60 / np.array([high, low])) - middle) / spread)
+        log_rr = middle + spread * ndtri(
+            np.clip(shares[0] + draw.random() * np.diff(shares)[0], 1e-6, 1 - 1e-6)
+        )
+        return float(np.clip(60 / np.exp(log_rr), low, high))
+
+    @staticmethod
+    def _rates(statements: Mapping[str, float]) -> tuple[float, float]:
+        """Least and largest rate, bpm, of a rhythm that is defined by its rate."""
+        return next((RATES[code] for code in RATES if statements.get(code, 0) > 0.5), (30.0, 200.0))
 
     def _row(self, age: float, female: float, statements: Mapping[str, float]) -> np.ndarray:
         """One row of the encoding at 60 bpm."""

@@ -1,7 +1,6 @@
 """Recorded ECGs as training material: median beats in the reference frame, rhythms, residuals."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,17 +9,19 @@ import pandas as pd
 from scipy.signal import resample_poly
 from tqdm.auto import tqdm
 
-from models.beat import CROSSFADE_S, Timing, extract_beat
+from models.beat import CROSSFADE_S, FRAME_MS, Timing, extract_beat
 from models.codec import HOP, tokens_of
 from models.ecg import ECG, INDEPENDENT_LEADS
 from models.records import Records, read_files
 from models.rhythm import ATRIAL, DOMINANT, VENTRICULAR
-from models.strip import FS, beyond_the_ends, high_passed, render
+from models.strip import FS, beyond_the_ends, high_passed, noise_levels, render
 
 FINE = 4
 SAMPLES = 2500
 LARGEST_MV = 6.0
 FALLBACK_MS = {"p_on_ms": -180.0, "qrs_on_ms": -42.0, "qrs_off_ms": 52.0}
+NEEDED = ("record", "r_peaks_s", "beat_kept", "p_present", "t_off_ms", *FALLBACK_MS)
+"""Columns of the measurements that training rests on."""
 BATCH = 64
 
 
@@ -31,7 +32,8 @@ class Material:
     Parameters
     ----------
     table : DataFrame
-        `record`, `fold`, `age`, `female`, `rr_s`, `p_present`, `labelled` (False: waveform only).
+        `record`, `fold`, `age`, `female` (NaN where unknown), `rr_s`, `p_present`, `labelled` (False: waveform
+        only), `text`.
     statements : list of dict
     beats : ndarray, float32, shape (strip, 8, len(FRAME_MS))
         Median beats, mV.
@@ -55,10 +57,11 @@ class Material:
     rhythms: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
 
     def noise_mv(self) -> np.ndarray:
-        """Typical size of the residual per strip and lead, mV, shape (strip, 8)."""
-        weight = np.repeat(self.weight[:, :-1], HOP, axis=1)[:, None, :SAMPLES] > 0
-        size = np.where(weight, np.abs(self.residual), np.nan)
-        return np.clip(np.nan_to_num(1.4826 * np.nanmedian(size, axis=2), nan=0.02), 0.003, 0.3)
+        """Typical size of the residual per strip, lead and band, mV, shape (strip, 8, BANDS)."""
+        pieces = range(0, len(self.weight), BATCH)
+        return np.concatenate(
+            [noise_levels(self.residual[i : i + BATCH], self.weight[i : i + BATCH]) for i in pieces]
+        )
 
     def select(self, rows: np.ndarray) -> "Material":
         """The strips of a mask or index."""
@@ -70,9 +73,16 @@ class Material:
             [self.rhythms[i] for i in index],
         )
 
+    def loaded(self) -> "Material":
+        """The same material in memory, where `models.shards` kept it on disk."""
+        return self
+
 
 def prepare(
-    source: Iterable[tuple[list[dict], ECG]], measured: pd.DataFrame, labelled: bool = True
+    source: Iterable[tuple[list[dict], ECG]],
+    measured: pd.DataFrame,
+    labelled: bool = True,
+    progress: bool = True,
 ) -> Material:
     """Training material from recorded ECGs and their measurements.
 
@@ -85,38 +95,72 @@ def prepare(
         `qrs_off_ms`, `t_off_ms` relative to the R peak; the command `discovery measure` writes it.
     labelled : bool
         False: age, sex and statements of the records are not known, only their waveform is used.
+    progress : bool
+        Whether a bar shows how far it is.
 
     Raises
     ------
     ValueError
         Where a column is missing.
     """
-    needed = {"record", "r_peaks_s", "beat_kept", "p_present", "t_off_ms", *FALLBACK_MS}
-    missing = sorted(needed - set(measured.columns))
-    if missing:
-        raise ValueError(
-            f"measured must have the columns {', '.join(sorted(needed))}, got no {', '.join(missing)}: "
-            "write it with discovery measure FOLDER --out measured.parquet"
-        )
+    check_measured(measured)
     by_record = {str(row["record"]): row for row in measured.to_dict("records")}
     parts, facts, said = [], [], []
-    for rows, ecg in tqdm(source, desc="preparing", unit="batch"):
+    for rows, ecg in tqdm(source, desc="preparing", unit="batch", disable=not progress):
         for strip, row in zip(_strips(ecg), rows, strict=True):
             part = _prepare_one(strip, by_record.get(str(row["record"])))
-            if part is not None and (not labelled or _complete(row)):
+            if part is not None:
                 parts.append(part)
                 facts.append(_facts(row, part, labelled))
                 said.append(dict(row["statements"]) if labelled else {})
+    if not parts:
+        return _nothing()
     columns = list(zip(*parts, strict=True))
     arrays = [np.stack(column).astype(np.float32) for column in columns[:5]]
     return Material(pd.DataFrame(facts), said, *arrays, list(columns[5]))
 
 
+def check_measured(measured: pd.DataFrame) -> None:
+    """Refuse measurements that lack a column of `NEEDED`."""
+    if missing := sorted(set(NEEDED) - set(measured.columns)):
+        raise ValueError(
+            f"measured must have the columns {', '.join(sorted(NEEDED))}, got no {', '.join(missing)}: "
+            "write it with discovery measure FOLDER --out measured.parquet"
+        )
+
+
+def read_measured(path: str | Path) -> pd.DataFrame:
+    """Measurements that training rests on, from a Parquet table or a folder of them; refused records left out.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no table.
+    ValueError
+        Where a table lacks a column.
+    """
+    path, parts = Path(path), []
+    for part in sorted(path.glob("*.parquet")) if path.is_dir() else [path]:
+        if not part.is_file():
+            raise FileNotFoundError(f"measured must be a Parquet table or a folder of them, got {path}")
+        table = pd.read_parquet(part)
+        check_measured(table)
+        parts.append(table.loc[table["r_peaks_s"].notna(), list(NEEDED)])
+    if not parts:
+        raise FileNotFoundError(f"measured must hold Parquet tables, got {path} without any")
+    return pd.concat(parts, ignore_index=True)
+
+
 def labelled_strips(records: Records) -> Iterator[tuple[list[dict], ECG]]:
-    """Batches of records with what is known of each."""
+    """Batches of records with what is known of each; records that cannot be read are left out."""
     for start in range(0, len(records), BATCH):
         rows = list(range(start, min(start + BATCH, len(records))))
-        yield records.table.iloc[rows].to_dict("records"), records.ecg(rows)
+        try:
+            parts = [(rows, records.ecg(rows))]
+        except (ValueError, OSError):  # one of them is missing, broken or of another length
+            parts = [(row, ecg) for row in rows if (ecg := _readable(records, row)) is not None]
+        for chosen, ecg in parts:
+            yield records.table.iloc[np.atleast_1d(chosen)].to_dict("records"), ecg
 
 
 def waveforms(path: str | Path) -> Iterator[tuple[list[dict], ECG]]:
@@ -125,41 +169,18 @@ def waveforms(path: str | Path) -> Iterator[tuple[list[dict], ECG]]:
         yield [{"record": name}], ecg
 
 
-def save_material(path: Path, sets: Sequence[Material]) -> None:
-    """Writes several sets of training material into one file."""
-    instants = [rhythm for material in sets for rhythm in material.rhythms]
-    packed = {
-        "table": json.dumps(pd.concat([material.table for material in sets]).to_dict("list")),
-        "statements": json.dumps([said for material in sets for said in material.statements]),
-        "beat_counts": np.array([len(rhythm[0]) for rhythm in instants]),
-        "rhythms": np.concatenate([np.column_stack(rhythm) for rhythm in instants]),
-        "timings": np.concatenate([material.timings for material in sets]),
-    }
-    for name in ("beats", "rendered", "residual", "weight"):
-        packed[name] = np.concatenate([getattr(material, name) for material in sets]).astype(np.float16)
-    new = path.with_suffix(".new.npz")
-    np.savez(new, **packed)
-    new.replace(path)
+def _readable(records: Records, row: int) -> ECG | None:
+    """One record, or None where it cannot be read."""
+    try:
+        return records.ecg(row)
+    except (ValueError, OSError):
+        return None
 
 
-def load_material(path: Path) -> Material:
-    """Reads what `save_material` wrote."""
-    with np.load(path, allow_pickle=False) as packed:
-        rhythms = np.split(packed["rhythms"], np.cumsum(packed["beat_counts"])[:-1])
-        return Material(
-            pd.DataFrame(json.loads(str(packed["table"]))),
-            json.loads(str(packed["statements"])),
-            *(
-                packed[name].astype(np.float32)
-                for name in ("beats", "timings", "rendered", "residual", "weight")
-            ),
-            [(rows[:, 0], rows[:, 1].astype(int), rows[:, 2] > 0) for rows in rhythms],
-        )
-
-
-def _complete(row: Mapping) -> bool:
-    """Whether age and sex are known."""
-    return row["age"] == row["age"] and row["age"] is not None and isinstance(row["sex"], str)
+def _nothing() -> Material:
+    """Material without a strip."""
+    shapes = ((8, len(FRAME_MS)), (4,), (8, SAMPLES), (8, SAMPLES), (tokens_of(SAMPLES),))
+    return Material(pd.DataFrame(), [], *(np.zeros((0, *shape), np.float32) for shape in shapes), [])
 
 
 def _facts(row: Mapping, part: tuple, labelled: bool) -> dict:
@@ -169,24 +190,28 @@ def _facts(row: Mapping, part: tuple, labelled: bool) -> dict:
     return {
         "record": str(row["record"]),
         "fold": int(row["fold"]) if labelled else 0,
-        "age": float(row["age"]) if labelled else np.nan,
-        "female": float(row["sex"] == "female") if labelled else np.nan,
+        "age": float(row["age"]) if labelled and row["age"] is not None else np.nan,
+        "female": {"female": 1.0, "male": 0.0}.get(row["sex"], np.nan) if labelled else np.nan,
         "rr_s": float(np.diff(inside).mean()) if len(inside) > 1 else np.nan,
         "p_present": bool(part[6]),
         "labelled": labelled,
+        "text": row["text"] if isinstance(row.get("text"), str) else "",
     }
 
 
-def _strips(ecg: ECG) -> np.ndarray:
-    """The eight independent leads at `FINE * FS` Hz, high-passed without phase, (batch, 8, sample)."""
+def strips_at_fs(ecg: ECG) -> np.ndarray:
+    """The first ten seconds of the eight independent leads at `FS`, mV, (batch, 8, `SAMPLES`); ends are held."""
     eight = ecg.signals[:, [ecg.leads.index(lead) for lead in INDEPENDENT_LEADS]].astype(float)
     ratio = ecg.fs / FS
     if ratio != 1:
         eight = resample_poly(eight, 100, int(round(100 * ratio)), axis=2)
-    eight = np.pad(eight, ((0, 0), (0, 0), (0, max(SAMPLES - eight.shape[2], 0))), mode="edge")[
-        :, :, :SAMPLES
-    ]
-    return resample_poly(high_passed(eight), FINE, 1, axis=2)
+    short = max(SAMPLES - eight.shape[2], 0)
+    return np.pad(eight, ((0, 0), (0, 0), (0, short)), mode="edge")[:, :, :SAMPLES]
+
+
+def _strips(ecg: ECG) -> np.ndarray:
+    """The eight independent leads at `FINE * FS` Hz, high-passed without phase, (batch, 8, sample)."""
+    return resample_poly(high_passed(strips_at_fs(ecg)), FINE, 1, axis=2)
 
 
 def _prepare_one(strip: np.ndarray, row: Mapping | None) -> tuple | None:

@@ -17,7 +17,11 @@ TRACK_NAMES = (
 )  # fmt: skip
 LEAD_COUNT = len(INDEPENDENT_LEADS)
 TOKEN = LEAD_COUNT * HOP
-CONTEXT = TOKEN + LEAD_COUNT + len(TRACK_NAMES)
+BAND_OF = np.repeat(np.arange(6), (1, 1, 2, 3, 3, 10))
+"""Noise band of each of a token's `HOP` frequencies (6.25 Hz apart): up to 6, 12, 25, 44, 62 and 125 Hz."""
+BANDS = int(BAND_OF[-1]) + 1
+NOISE_LIMITS_MV = (2e-4, 0.5)
+CONTEXT = TOKEN + LEAD_COUNT * BANDS + len(TRACK_NAMES)
 CLIP = 8.0
 HIGH_PASS_HZ = 0.5
 
@@ -26,10 +30,14 @@ HIGH_PASS_HZ = 0.5
 class StripScale:
     """How residuals are brought to unit variance, fitted on the training strips.
 
+    A strip's noise has its own size in every lead and band (`BAND_OF`): a network that saw only its total
+    would make smooth records rough.
+
     Parameters
     ----------
-    envelope : ndarray, shape (3,)
-        Weights of noise squared, beat squared and beat slope squared in the residual's expected square.
+    envelope : ndarray, shape (BANDS, 4)
+        Weights in the residual's expected square of the squares of noise, beat, beat slope, and beat slope of all
+        frequencies together.
     token : ndarray, shape (TOKEN,)
         Standard deviation of each number of a residual token.
     beat : ndarray, shape (TOKEN,)
@@ -41,32 +49,58 @@ class StripScale:
     beat: np.ndarray
 
     def expected(self, beats: np.ndarray, noise_mv: np.ndarray) -> np.ndarray:
-        """Expected size of the residual at each sample, mV, (batch, 8, sample)."""
-        return np.sqrt(
-            sum(w * part for w, part in zip(self.envelope, envelope_parts(beats, noise_mv), strict=True))
-        )
+        """Expected size of the residual's tokens, mV, (batch, token, TOKEN)."""
+        parts = envelope_parts(beats, noise_mv)
+        square = sum(w[BAND_OF] * part for w, part in zip(self.envelope.T, parts, strict=True))
+        return np.sqrt(square).reshape(*square.shape[:2], TOKEN)
 
     def to_unit(self, residual: np.ndarray, beats: np.ndarray, noise_mv: np.ndarray) -> np.ndarray:
         """Residual strips (mV) as tokens of about unit variance."""
-        scaled = np.clip(residual / self.expected(beats, noise_mv), -CLIP, CLIP)
-        return to_tokens(scaled) / self.token
+        return np.clip(to_tokens(residual) / self.expected(beats, noise_mv), -CLIP, CLIP) / self.token
 
     def from_unit(self, tokens: np.ndarray, beats: np.ndarray, noise_mv: np.ndarray) -> np.ndarray:
         """Residual strips (mV) from tokens; undoes `to_unit` up to its clipping."""
-        strips = to_strips(tokens * self.token, LEAD_COUNT, beats.shape[2])
-        return np.clip(strips, -CLIP, CLIP) * self.expected(beats, noise_mv)
+        sized = np.clip(tokens * self.token, -CLIP, CLIP) * self.expected(beats, noise_mv)
+        return to_strips(sized, LEAD_COUNT, beats.shape[2])
 
     def context(self, beats: np.ndarray, noise_mv: np.ndarray, tracks: np.ndarray) -> np.ndarray:
         """What the network is told about every token: the rendered beats, the expected size, the rhythm."""
         count = tokens_of(beats.shape[2])
-        level = np.repeat(np.log(noise_mv / 0.02)[:, None], count, axis=1)
+        level = np.log(noise_mv / 0.01).reshape(len(noise_mv), 1, -1).repeat(count, axis=1)
         return np.concatenate([to_tokens(beats) / self.beat, level, tracks], axis=2)
 
 
-def envelope_parts(beats: np.ndarray, noise_mv: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Squares of noise, beat and beat slope (per 4 ms), each (batch, 8, sample)."""
-    slope = np.gradient(beats, axis=2)
-    return np.broadcast_to(noise_mv[:, :, None] ** 2, beats.shape), beats**2, slope**2
+def envelope_parts(beats: np.ndarray, noise_mv: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Squares of noise, beat, beat slope (per 4 ms) and its mean over frequencies, each (batch, token, 8, HOP).
+
+    `noise_mv` has the shape (batch, 8, BANDS).
+    """
+    noise = noise_mv[:, None, :, BAND_OF] ** 2
+    beat, slope = _energy(beats), _energy(np.gradient(beats, axis=2))
+    return np.broadcast_to(noise, beat.shape), beat, slope, slope.mean(3, keepdims=True) + 0 * slope
+
+
+def noise_levels(residual: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Typical size of residual strips (mV) per lead and band, (batch, 8, BANDS), where `weight` is not 0."""
+    tokens = np.abs(to_tokens(residual)).reshape(len(residual), -1, LEAD_COUNT, HOP)
+    levels = np.full((len(residual), LEAD_COUNT, BANDS), 0.01)
+    for row, used in enumerate(weight > 0):
+        for band in range(BANDS):
+            if used.any():
+                sizes = tokens[row, used][:, :, band == BAND_OF]
+                levels[row, :, band] = 1.4826 * np.median(sizes, axis=(0, 2))
+    return np.clip(levels, *NOISE_LIMITS_MV)
+
+
+def _energy(strips: np.ndarray) -> np.ndarray:
+    """Squares of tokens, spread over neighbouring tokens and frequencies: the phase of a wave is left out."""
+    square = to_tokens(strips) ** 2
+    square = square.reshape(*square.shape[:2], LEAD_COUNT, HOP)
+    for axis in (1, 3):
+        wide = np.concatenate([square.take([0], axis), square, square.take([-1], axis)], axis)
+        ends = [wide.take(range(shift, shift + square.shape[axis]), axis) for shift in range(3)]
+        square = (ends[0] + 2 * ends[1] + ends[2]) / 4
+    return square
 
 
 def render(

@@ -1,42 +1,51 @@
-"""Trains the bundled generator: `python -m models.training --help`. To resume, run the same command again."""
+"""Trains a generator on recorded ECGs: `python -m models.training --help`. To resume, run the same command again."""
 
 import argparse
 import copy
+import functools
 import json
 import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import nn
 
 from models import flow
-from models.batches import UNKNOWN_SHARE, StripBatches, oversampling
+from models.batches import UNKNOWN_SHARE, StripBatches, oversampling, without_text
 from models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from models.crew import Crew, find_crew
 from models.denoiser import HeartNet, HeartNetConfig, StripNet, StripNetConfig
-from models.fitting import VALIDATION_FOLD, Hearts, fit_linear, strip_conditions
-from models.preparation import Material, labelled_strips, load_material, prepare, save_material, waveforms
-from models.records import open_ptbxl
+from models.descent import Descent, Draws, drawn_ahead, seeded
+from models.fitting import TEST_FOLD, VALIDATION_FOLD, Hearts, fit_linear, strip_conditions
+from models.inversion import calibrate
+from models.preparation import Material, read_measured, waveforms
+from models.records import Records, open_mimic, open_ptbxl
+from models.reports import TextEncoder, load_text_encoder, read_reports
+from models.shards import open_shards, prepare_shards, shard_job
+from models.statements import recognise
 from models.strip import CONTEXT, TOKEN
+from models.vocabulary import STATEMENTS
 
-FACTS = {
-    "training_data": "PTB-XL 1.0.3 (Wagner et al. 2020, doi 10.1038/s41597-020-0495-6, CC BY 4.0), folds 1-8",
-    "extra_data": "PhysioNet/CinC Challenge 2011 set-a (ODC-By 1.0), waveform only",
-    "licence": "CC BY 4.0",
-}
+LAYOUTS = {"ptb-xl": "ptbxl", "mimic-iv-ecg": "mimic-iv-ecg"}
+"""Layouts of data sets, and what the generator trained on each is called unless said otherwise."""
 LARGEST_WHITE = 4.0
 HEART_JITTER = 0.1
 """Noise on the training hearts, in standard deviations: a heart's neighbourhood is learnt, not the heart."""
 CHECK_EVERY = 100
+MOST_HELD_OUT = 4096
+"""Of the validation fold, at most so many records, drawn at random, tell the losses."""
+HEART, STRIP = 1, 0
+"""Streams of the seed: a batch is drawn from (seed, stream, step, rank), whatever came before."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how hard both networks are trained; `save_every` in seconds."""
+    """How long and how hard both networks are trained; batches are of all processes; `save_every` in seconds."""
 
     heart_steps: int = 1500
     heart_batch: int = 256
@@ -47,153 +56,246 @@ class Schedule:
     save_every: float = 180.0
 
 
+@dataclass(frozen=True)
+class Run:
+    """One training: where its state lies and its checkpoint goes, how long, by whom, from where.
+
+    Parameters
+    ----------
+    folder : Path
+        Prepared data, states of both networks, log.
+    out : Path
+        The finished checkpoint; written also while training.
+    schedule : Schedule
+    begin : StripNet or int
+        Strip network to start from, or the width of a new one.
+    crew : Crew
+    facts : mapping
+        `training_data`, `licence` and whatever else the checkpoint shall tell.
+    """
+
+    folder: Path
+    out: Path
+    schedule: Schedule = field(default_factory=Schedule)
+    begin: StripNet | int = 128
+    crew: Crew = field(default_factory=Crew)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """The command line of training."""
-    parser = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
-    parser.add_argument("--data", required=True, help="folder of PTB-XL")
-    parser.add_argument("--measured", required=True, help="discovery measure FOLDER --out measured.parquet")
-    parser.add_argument("--extra", help="folder of further WFDB records, used for their waveform only")
-    parser.add_argument("--extra-measured", help="their measurements")
-    parser.add_argument(
-        "--folder", default="training/ptbxl", help="working folder: prepared data, state, log"
-    )
-    parser.add_argument("--out", default="models/weights/ptbxl.safetensors", help="the finished checkpoint")
-    parser.add_argument("--warm-start", help="checkpoint whose strip network to begin from")
-    parser.add_argument("--strip-steps", type=int, default=Schedule.strip_steps)
-    parser.add_argument("--heart-steps", type=int, default=Schedule.heart_steps)
-    parser.add_argument("--width", type=int, default=128, help="width of the strip network")
-    parser.add_argument("--seed", type=int, default=Schedule.seed)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    chosen = parser.parse_args(arguments)
-    folder = Path(chosen.folder)
+    chosen = _arguments(arguments)
+    name = LAYOUTS[chosen.layout] + ("-text" if chosen.text_encoder else "")
+    folder = Path(chosen.folder or f"training/{name}")
     folder.mkdir(parents=True, exist_ok=True)
-    schedule = Schedule(heart_steps=chosen.heart_steps, strip_steps=chosen.strip_steps, seed=chosen.seed)
-    begin = load_checkpoint(chosen.warm_start)[0].strip_net if chosen.warm_start else None
-    material = _material(folder, chosen)
-    train(material, folder, Path(chosen.out), schedule, begin or chosen.width, torch.device(chosen.device))
+    crew = find_crew(chosen.device)
+    encoder = load_text_encoder(chosen.text_encoder) if chosen.text_encoder else None
+    begin = load_checkpoint(chosen.warm_start)[0].strip_net if chosen.warm_start else chosen.width
+    given = {"heart_steps": chosen.heart_steps, "strip_steps": chosen.strip_steps, "seed": chosen.seed}
+    given |= {"strip_batch": chosen.batch, "save_every": chosen.save_every}
+    schedule = Schedule(**given)
+    records = open_records(chosen.data, chosen.layout, chosen.patients, chosen.test_fold)
+    material = prepared(folder, records, chosen, crew)
+    facts = facts_of(records)
+    if chosen.extra:
+        facts["extra_data"] = f"{chosen.extra_source or Path(chosen.extra).name}, waveform only"
+    out = Path(chosen.out or f"models/weights/{name}.safetensors")
+    run = Run(folder, out, schedule, begin, crew, facts)
+    train(material, run, (chosen.text_encoder, encoder) if encoder else None)
+    if crew.leads:
+        print(out)
 
 
-def train(
-    material: Material,
-    folder: Path,
-    out: Path,
-    schedule: Schedule,
-    begin: StripNet | int,
-    device: torch.device,
-) -> Checkpoint:
-    """Fits the linear parts, trains both networks; writes the checkpoint to `out`, also while training.
+def open_records(
+    data: str | Path, layout: str, patients: str | Path | None = None, test_fold: int = TEST_FOLD
+) -> Records:
+    """The records of a data set in one of `LAYOUTS`, without the test fold; statements are read where there are none.
 
-    `begin` is a strip network to start from, or the width of a new one.
+    Raises
+    ------
+    ValueError
+        Where the layout is not known.
     """
+    if layout not in LAYOUTS:
+        raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
+    if layout == "ptb-xl":
+        records = open_ptbxl(data)
+    else:
+        records = open_mimic(data, patients, functools.lru_cache(maxsize=None)(_stated))
+    return records.where(records.table["fold"].to_numpy() != test_fold)
+
+
+def facts_of(records: Records) -> dict[str, str]:
+    """What a checkpoint tells of its training data."""
+    told, folds = records.provenance, sorted(set(records.table["fold"]) - {VALIDATION_FOLD})
+    return {
+        "training_data": f"{told['source']} ({told['citation']}, {told['licence']}), folds {' '.join(map(str, folds))}",
+        "licence": told["licence"],
+    }
+
+
+def prepared(folder: Path, records: Records, chosen: argparse.Namespace, crew: Crew) -> Material:
+    """Training material, prepared in shards that are kept in the working folder."""
+    kept = folder / "material"
+    paths = prepare_shards(kept, records, read_measured(chosen.measured), crew, chosen.workers)
+    if chosen.extra:
+        source, measured = functools.partial(waveforms, chosen.extra), read_measured(chosen.extra_measured)
+        job = shard_job(kept / "extra", source, measured, labelled=False)
+        crew.each([job])
+        paths = [*paths, job[0]]
+    return open_shards(paths)
+
+
+def train(material: Material, run: Run, text: tuple[str, TextEncoder] | None = None) -> Checkpoint | None:
+    """Fits the linear parts, trains both networks; the checkpoint, of which `run.out` holds the file.
+
+    `text` is the name of a text encoder and the encoder itself: reports become further conditions. Only the
+    first process of a crew writes, and gets the checkpoint.
+    """
+    schedule, crew = run.schedule, run.crew
     linear, hearts = fit_linear(material)
-    heart_net, heart_loss = train_heart(hearts, folder, schedule)
     rows = strip_conditions(material, linear.encoding)
+    space, said = None, np.zeros((len(rows), 0))
+    if text:
+        folds = material.table["fold"].to_numpy()
+        training = material.table["labelled"].to_numpy(bool) & (folds != VALIDATION_FOLD)
+        space, said = read_reports(material.table["text"], training, *text, run.folder / "reports", crew)
+    crew.join()
+    heart_net, heart_loss = train_heart(hearts, run, said[hearts.index])
+    rows, begin = np.concatenate([rows, said], axis=1), run.begin
     if isinstance(begin, int):
         config = StripNetConfig(TOKEN, CONTEXT, rows.shape[1], width=begin)
         begin = seeded(StripNet(config), torch.Generator().manual_seed(schedule.seed))
-    batches = StripBatches(material, linear.scale, rows, device)
+    batches = StripBatches(material, linear.scale, rows, crew.device, text=said.shape[1])
     facts = {
-        **FACTS,
+        "training_data": "not stated",
+        "licence": "not stated",
+        **run.facts,
         **linear.facts,
-        "name": out.stem,
+        "name": run.out.stem,
         "schedule": asdict(schedule),
         "heart_loss": heart_loss,
     }
-
-    def write(net: StripNet, step: int, losses: dict[str, float]) -> Checkpoint:
-        checkpoint = Checkpoint(
-            {**facts, "strip_steps": step, **losses},
-            *(linear.population, linear.rhythm, linear.heart, linear.scale, linear.ectopy),
-            *(heart_net, copy.deepcopy(net).cpu()),
-        )
-        save_checkpoint(out, checkpoint)
-        return checkpoint
-
-    return train_strip(batches, begin.requires_grad_(True).to(device), folder, schedule, write)
-
-
-def train_heart(hearts: Hearts, folder: Path, schedule: Schedule) -> tuple[HeartNet, dict[str, float]]:
-    """The heart's flow and its losses, stopped where the loss on the validation fold was least."""
-    draw = torch.Generator().manual_seed(schedule.seed)
-    white = torch.tensor(hearts.white.clip(-LARGEST_WHITE, LARGEST_WHITE), dtype=torch.float32)
-    said = torch.tensor(hearts.rows[:, 1:], dtype=torch.float32)
-    net = seeded(HeartNet(HeartNetConfig(white.shape[1], said.shape[1])), draw)
-    average = copy.deepcopy(net)
-    best, losses = copy.deepcopy(net), {"validation": math.inf}
-    optimiser = torch.optim.AdamW(net.parameters(), lr=schedule.rate / 2, weight_decay=0.05)
-    index = torch.from_numpy(np.flatnonzero(hearts.train))
-    held_out = torch.from_numpy(~hearts.train)
-    chance = torch.from_numpy(oversampling([hearts.statements[row] for row in index.tolist()]))
-    for step in range(1, schedule.heart_steps + 1):
-        rows = index[torch.multinomial(chance, schedule.heart_batch, replacement=True, generator=draw)]
-        x_1 = white[rows] + HEART_JITTER * torch.randn(white[rows].shape, generator=draw)
-        x_0, t = torch.randn(x_1.shape, generator=draw), flow.draw_times(len(rows), draw)
-        net.train()
-        value = flow.loss(lambda x, at, rows=rows: net(x, at, said[rows]), x_0, x_1, t, torch.ones(1))
-        _step(optimiser, net, value)
-        _follow(average, net, 0.995)
-        if step % CHECK_EVERY == 0:
-            checked = _heart_held_out(average.eval(), white[held_out], said[held_out])
-            _log(folder, part="heart", step=step, loss=value.item(), validation=checked)
-            if checked < losses["validation"]:
-                best, losses = copy.deepcopy(average), {"step": step, "validation": checked}
-    return best.eval(), losses
-
-
-def train_strip(
-    batches: StripBatches,
-    net: StripNet,
-    folder: Path,
-    schedule: Schedule,
-    write: Callable[[StripNet, int, dict[str, float]], Checkpoint],
-) -> Checkpoint:
-    """The strip's flow; the state is kept in `folder`, the running average of the weights goes to `write`."""
-    average = copy.deepcopy(net)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=schedule.rate, weight_decay=0.01)
-    step = _resume(folder / "strip.pt", net, average, optimiser, batches.device)
-    train = batches.material.table["fold"].to_numpy() != VALIDATION_FOLD
-    index, held_out = np.flatnonzero(train), np.flatnonzero(~train)
-    chance = oversampling([batches.material.statements[row] for row in index])
-    saved, recent, checkpoint = time.monotonic(), [], None
-    while step < schedule.strip_steps or checkpoint is None:
-        if step < schedule.strip_steps:
-            draw = np.random.default_rng((schedule.seed, step))
-            chosen = draw.choice(index, schedule.strip_batch, p=chance)
-            for group in optimiser.param_groups:
-                group["lr"] = _rate(schedule, step)
-            with torch.autocast(batches.device.type, torch.bfloat16):
-                value = batches.loss(net.train(), chosen, draw, UNKNOWN_SHARE)
-            _step(optimiser, net, value)
-            _follow(average, net, min(0.998, (step + 1) / (step + 10)))
-            step, recent = step + 1, [*recent[-49:], value.item()]
-        if time.monotonic() - saved > schedule.save_every or step >= schedule.strip_steps:
-            losses = {"validation_loss": batches.held_out(average.eval(), held_out)}
-            if recent:
-                losses["training_loss"] = float(np.mean(recent))
-            _log(folder, part="strip", step=step, **losses)
-            checkpoint = write(average, step, losses)
-            _save_state(folder / "strip.pt", net, average, optimiser, step)
-            saved = time.monotonic()
+    parts = (linear.population, linear.rhythm, linear.heart, linear.scale, linear.ectopy)
+    made = Checkpoint(facts, *parts, heart_net, begin, space)
+    checkpoint = train_strip(batches, made, run)
+    crew.part()
     return checkpoint
 
 
-def seeded(net: nn.Module, draw: torch.Generator) -> nn.Module:
-    """The network with its weights drawn from `draw`; layers that begin at zero stay at zero."""
-    with torch.no_grad():
-        for weights in net.parameters():
-            if weights.any():
-                reach = 1 / math.sqrt(weights[0].numel()) if weights.ndim > 1 else 0.0
-                weights.uniform_(-reach, reach, generator=draw)
-    return net
+def train_heart(hearts: Hearts, run: Run, said: np.ndarray) -> tuple[HeartNet, dict[str, float]]:
+    """The heart's flow and its losses, stopped where the loss on the validation fold was least.
+
+    `said` are the columns of the reports, shape (strip, column); no column where reports are not read.
+    """
+    schedule, crew = run.schedule, run.crew
+    white = torch.tensor(hearts.white.clip(-LARGEST_WHITE, LARGEST_WHITE), dtype=torch.float32)
+    rows = np.concatenate([hearts.rows[:, 1:], said], axis=1).astype(np.float32)
+    net = HeartNet(HeartNetConfig(white.shape[1], rows.shape[1]))
+    net = seeded(net, torch.Generator().manual_seed(schedule.seed))
+    descent = Descent(net, run.folder / "heart.pt", crew, schedule.rate / 2, 0.05)
+    index = np.flatnonzero(hearts.train)
+    held_out = _some(np.flatnonzero(~hearts.train))
+    draws = Draws(index, oversampling([hearts.statements[row] for row in index]))
+    for step in range(descent.step, schedule.heart_steps):
+        draw = np.random.default_rng((schedule.seed, HEART, step, crew.rank))
+        chosen = draws(crew.share(schedule.heart_batch), draw)
+        about = torch.from_numpy(without_text(rows[chosen], said.shape[1], draw, UNKNOWN_SHARE)).float()
+        x_1 = white[chosen] + HEART_JITTER * torch.from_numpy(draw.normal(size=white[chosen].shape)).float()
+        x_0 = torch.from_numpy(draw.normal(size=x_1.shape)).float()
+        t = torch.from_numpy(1 / (1 + np.exp(-draw.normal(size=len(chosen))))).float()
+        x_0, x_1, t, about = (part.to(crew.device) for part in (x_0, x_1, t, about))
+        with torch.random.fork_rng(devices=[crew.device] if crew.device.type == "cuda" else []):
+            torch.manual_seed(int(draw.integers(2**62)))  # what dropout draws
+            descent.wrapped.train()
+            velocity = functools.partial(_heart_velocity, descent.wrapped, about)
+            value = flow.loss(velocity, x_0, x_1, t, torch.ones(1, device=crew.device))
+        descent.down(value, 0.995)
+        if descent.step % CHECK_EVERY == 0:
+            said_here = torch.from_numpy(rows[held_out])
+            checked = _heart_held_out(descent.average, white[held_out], said_here, crew.device)
+            if crew.leads:
+                _log(run.folder, part="heart", step=descent.step, loss=value.item(), validation=checked)
+            if checked < descent.notes.get("validation", math.inf):
+                descent.notes = {"step": descent.step, "validation": checked}
+                descent.take_as_best()
+        if descent.due(schedule.save_every) or (crew.leads and descent.step == schedule.heart_steps):
+            descent.save()
+    best = descent.best or descent.average
+    return copy.deepcopy(best).cpu().eval(), descent.notes or {"validation": math.inf}
 
 
-def _heart_held_out(net: HeartNet, x_1: torch.Tensor, said: torch.Tensor) -> float:
+def train_strip(batches: StripBatches, made: Checkpoint, run: Run) -> Checkpoint | None:
+    """The strip's flow; the state is kept in the run's folder, the running average of the weights goes to `run.out`."""
+    schedule, crew, checkpoint = run.schedule, run.crew, None
+    descent = Descent(made.strip_net, run.folder / "strip.pt", crew, schedule.rate, 0.01)
+    train = batches.material.table["fold"].to_numpy() != VALIDATION_FOLD
+    index, held_out = np.flatnonzero(train), _some(np.flatnonzero(~train))
+    draws = Draws(index, oversampling([batches.material.statements[row] for row in index]))
+    recent: list[float] = []
+
+    def make(step: int) -> list[torch.Tensor]:
+        draw = np.random.default_rng((schedule.seed, STRIP, step, crew.rank))
+        chosen = draws(crew.share(schedule.strip_batch), draw)
+        return batches.drawn(chosen, draw, UNKNOWN_SHARE, batches.window(draw))
+
+    def write(calibrated: bool = False) -> Checkpoint:
+        losses = {"validation_loss": batches.held_out(descent.average.eval(), held_out)}
+        if recent:
+            losses["training_loss"] = float(np.mean(recent))
+        _log(run.folder, part="strip", step=descent.step, **losses)
+        net = copy.deepcopy(descent.average).cpu().eval().requires_grad_(False)
+        facts = {**made.facts, "strip_steps": descent.step, **losses}
+        checkpoint = replace(made, facts=facts, strip_net=net)
+        if calibrated:
+            limits = _limits(checkpoint, batches)
+            checkpoint = replace(checkpoint, facts={**facts, "inversion": limits})
+        save_checkpoint(run.out, checkpoint)
+        descent.save()
+        return checkpoint
+
+    for drawn in drawn_ahead(make, range(descent.step, schedule.strip_steps), crew.device):
+        with torch.autocast(crew.device.type, torch.bfloat16):
+            value = batches.loss_on(descent.wrapped.train(), drawn)
+        step = descent.step
+        descent.down(value, min(0.998, (step + 1) / (step + 10)), _rate(schedule, step))
+        recent = [*recent[-49:], value.item()]
+        if descent.due(schedule.save_every):
+            checkpoint = write()
+    return write(calibrated=True) if crew.leads else checkpoint
+
+
+def _stated(text: str) -> Mapping[str, float]:
+    """Statements of a report, in the whole vocabulary."""
+    return recognise(text, STATEMENTS).statements
+
+
+def _limits(checkpoint: Checkpoint, batches: StripBatches) -> dict[str, list[float]]:
+    """How far from normal the noise of held-out records usually is."""
+    table, told = batches.material.table, batches.rows
+    held_out = (table["fold"] == VALIDATION_FOLD) & table["labelled"] & table["rr_s"].notna()
+    rows = told[:, : told.shape[1] - batches.text]
+    return calibrate(checkpoint, batches.material, np.flatnonzero(held_out), rows, told)
+
+
+def _some(rows: np.ndarray) -> np.ndarray:
+    """At most `MOST_HELD_OUT` of the rows, the same ones every time."""
+    return rows if len(rows) <= MOST_HELD_OUT else np.random.default_rng(5).permutation(rows)[:MOST_HELD_OUT]
+
+
+def _heart_velocity(net: nn.Module, said: torch.Tensor, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    """The heart network's velocity under what is said."""
+    return net(x, t, said)
+
+
+def _heart_held_out(net: HeartNet, x_1: torch.Tensor, said: torch.Tensor, device: torch.device) -> float:
     """Loss on held-out hearts over the same 16 noises and times every time."""
     draw = torch.Generator().manual_seed(0)
     x_1, said = x_1.repeat(16, 1), said.repeat(16, 1)
     x_0, t = torch.randn(x_1.shape, generator=draw), flow.draw_times(len(x_1), draw)
+    x_0, x_1, t, said = (part.to(device) for part in (x_0, x_1, t, said))
     with torch.no_grad():
-        return flow.loss(lambda x, at: net(x, at, said), x_0, x_1, t, torch.ones(1)).item()
+        return flow.loss(lambda x, at: net(x, at, said), x_0, x_1, t, torch.ones(1, device=device)).item()
 
 
 def _rate(schedule: Schedule, step: int) -> float:
@@ -202,59 +304,46 @@ def _rate(schedule: Schedule, step: int) -> float:
     return schedule.rate * min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def _step(optimiser: torch.optim.Optimizer, net: nn.Module, value: torch.Tensor) -> None:
-    """One step down the gradient, clipped to norm 1."""
-    optimiser.zero_grad()
-    value.backward()
-    nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-    optimiser.step()
-
-
-@torch.no_grad()
-def _follow(average: nn.Module, net: nn.Module, memory: float) -> None:
-    """Exponential moving average of the weights."""
-    for slow, fast in zip(average.parameters(), net.parameters(), strict=True):
-        slow.lerp_(fast, 1 - memory)
-
-
-def _resume(
-    file: Path, net: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device
-) -> int:
-    """Loads the state where there is one; returns the step it was saved at."""
-    if not file.exists():
-        return 0
-    state = torch.load(file, weights_only=True, map_location=device)
-    net.load_state_dict(state["net"])
-    average.load_state_dict(state["average"])
-    optimiser.load_state_dict(state["optimiser"])
-    return int(state["step"])
-
-
-def _save_state(
-    file: Path, net: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer, step: int
-) -> None:
-    """Writes the state beside the old one, then takes its place."""
-    state = {"net": net.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict()}
-    torch.save({**state, "step": step}, file.with_suffix(".new"))
-    file.with_suffix(".new").replace(file)
-
-
 def _log(folder: Path, **facts: object) -> None:
     """One line of the training log."""
     with (folder / "log.jsonl").open("a") as file:
         file.write(json.dumps({"time": round(time.time()), **facts}) + "\n")
 
 
-def _material(folder: Path, chosen: argparse.Namespace) -> Material:
-    """Training material, prepared once and kept in the working folder."""
-    kept = folder / "material.npz"
-    if not kept.exists():
-        sets = [prepare(labelled_strips(open_ptbxl(chosen.data)), pd.read_parquet(chosen.measured))]
-        if chosen.extra:
-            measured = pd.read_parquet(chosen.extra_measured)
-            sets.append(prepare(waveforms(chosen.extra), measured, labelled=False))
-        save_material(kept, sets)
-    return load_material(kept)
+def _arguments(arguments: list[str] | None) -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
+    say = parser.add_argument
+    say("--data", required=True, help="folder of the data set")
+    say("--layout", choices=LAYOUTS, default="ptb-xl", help="how it is laid out; %(default)s if not said")
+    say(
+        "--measured",
+        required=True,
+        help="discovery measure FOLDER --out measured.parquet, or a folder of such",
+    )
+    say("--patients", help="MIMIC-IV's patients.csv, which holds age and sex; else looked for in the folder")
+    say("--test-fold", type=int, default=TEST_FOLD, help="never looked at; %(default)s if not said")
+    say("--extra", help="folder of further WFDB records, used for their waveform only")
+    say("--extra-measured", help="their measurements")
+    say("--extra-source", help="what they are, for the checkpoint's facts; the folder's name if not said")
+    say(
+        "--text-encoder", help="sentence-transformers model, by name or folder: reports as further conditions"
+    )
+    say("--folder", help="working folder: prepared data, states, log; training/NAME if not said")
+    say("--out", help="the finished checkpoint; models/weights/NAME.safetensors if not said")
+    say("--warm-start", help="checkpoint whose strip network to begin from")
+    say("--strip-steps", type=int, default=Schedule.strip_steps)
+    say("--heart-steps", type=int, default=Schedule.heart_steps)
+    say("--batch", type=int, default=Schedule.strip_batch, help="strips per step, of all processes")
+    say("--width", type=int, default=128, help="width of the strip network")
+    say("--seed", type=int, default=Schedule.seed)
+    say("--save-every", type=float, default=Schedule.save_every, help="seconds between saves of the state")
+    say("--workers", type=int, default=1, help="processes that prepare shards, of each process of a crew")
+    say("--device", help="cpu, cuda; the GPU where there is one, if not said")
+    chosen = parser.parse_args(arguments)
+    if bool(chosen.extra) != bool(chosen.extra_measured):
+        parser.error("--extra and --extra-measured must be given together")
+    return chosen
 
 
 if __name__ == "__main__":

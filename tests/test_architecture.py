@@ -21,8 +21,11 @@ DOORS = {
     "torch": ("models.*",),
     # records reads, its room writes
     "wfdb": ("models.records", "models.records_written"),
-    "safetensors": ("models.checkpoints",),
-    "neurokit2": ("discovery.delineate",),
+    # checkpoints keeps generators, judges the networks that judge them
+    "safetensors": ("models.checkpoints", "models.judges"),
+    "sentence_transformers": ("models.reports",),
+    # delineate measures, second_opinion asks NeuroKit2's own route
+    "neurokit2": ("discovery.delineate", "discovery.second_opinion"),
     # store is the face, its signals and its rows are rooms
     "zarr": ("discovery.store", "discovery.store_signals"),
     "xarray": ("discovery.store", "discovery.store_signals"),
@@ -30,8 +33,15 @@ DOORS = {
     "umap": ("discovery.maps",),
     "pynndescent": ("discovery.maps",),
     "statsmodels": ("discovery.hypotheses",),
-    # drawing: plots is the face, style (colours, sizes) and tracings (ECG paper) are its rooms
-    "matplotlib": ("discovery.plots", "discovery.style", "discovery.tracings"),
+    # drawing: plots is the face; style (colours, sizes), tracings and beat_panel (ECG paper) and the benchmark's
+    # pictures are its rooms
+    "matplotlib": (
+        "discovery.plots",
+        "discovery.style",
+        "discovery.tracings",
+        "discovery.beat_panel",
+        "discovery.benchmark_plots",
+    ),
     # widgets is the face, each widget a room of its own
     "ipywidgets": ("discovery.widgets", "discovery.widget_*"),
     "anywidget": ("discovery.widgets", "discovery.widget_*"),
@@ -39,11 +49,25 @@ DOORS = {
     "jscatter": ("discovery.widgets", "discovery.widget_*"),
     "dask": ("discovery.sweep",),
     "distributed": ("discovery.sweep",),
-    "sklearn": ("discovery.maps",),
+    # maps classify points of a map, detectors tell generated from recorded ECGs
+    "sklearn": ("discovery.maps", "discovery.detectors"),
+    "openai": ("models.text_vectors",),
 }
-WITHOUT_TORCH = ("ecg", "statements", "rhythm", "synthetic", "records", "listings", "strips")
+WITHOUT_TORCH = ("ecg", "statements", "rhythm", "synthetic", "records", "listings", "strips", "text_vectors")
 # Slow to import, or optional: these may be imported inside the function that needs them.
-LATE = {"torch", "umap", "pynndescent", "neurokit2", "sklearn", "jscatter", "dask", "distributed", "IPython"}
+LATE = {
+    "torch",
+    "umap",
+    "pynndescent",
+    "neurokit2",
+    "sklearn",
+    "jscatter",
+    "dask",
+    "distributed",
+    "IPython",
+    "openai",
+    "sentence_transformers",
+}
 # The command line and the first study bring a generator in, late, and start fast for it.
 BRINGERS = ("discovery.cli", "discovery.study")
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "base", "manager", "misc"}

@@ -11,6 +11,7 @@ from known_beats import known_ecg
 
 from discovery.cli import main
 from discovery.cli_help import EXAMPLES
+from discovery.export import save_ecg
 from discovery.store import SweepStore
 from models.ecg import LEADS
 from models.records import open_ptbxl
@@ -226,6 +227,18 @@ def test_a_record_that_is_no_ecg_has_its_row_and_its_sentence(tmp_path, capsys):
     assert f"1 refused, a first: {said}" in capsys.readouterr().err
     assert main(["measure", str(tmp_path / "a.csv"), "--out", str(out), "--quiet"]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_standard_errors_and_a_second_opinion_are_options(tmp_path, runs):
+    save_ecg(known_ecg(2), tmp_path / "a.npz")
+    command = ["measure", str(tmp_path / "a.npz"), "--out", str(tmp_path / "t.parquet"), "--quiet"]
+    assert main([*command, "--draws", "4", "--second-opinion"]) == 0
+    table = pd.read_parquet(tmp_path / "t.parquet")
+    assert table.columns[0] == "record"
+    assert table[["pr_se_ms", "qt_se_ms", "nk_pr_ms", "nk_qt_ms"]].notna().all(axis=None)
+    out = tmp_path / "t.csv"
+    assert main(["measure", str(runs / "sweep"), "--out", str(out), "--draws", "2", "--quiet"]) == 0
+    assert "qt_se_ms" in pd.read_csv(out)
 
 
 def test_one_unreadable_file_does_not_end_the_folder(tmp_path, capsys):

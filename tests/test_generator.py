@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from discovery.measure import measure
 from models.ecg import LEADS, Conditions, Generator
 from models.generator import WEIGHTS, load_generator
+from models.parts import halving
 
 PATIENT = Conditions(age=55, sex="female", heart_rate=70, text="normal ECG")
 
@@ -109,6 +110,35 @@ def test_what_lies_beyond_the_records_is_said(generator):
     age, rate = generator.cautions(PATIENT.replace(age=5, heart_rate=200))
     assert "age 5 years lies beyond the training records" in age
     assert "heart rate 200 bpm lies beyond" in rate
+
+
+def test_a_text_with_nothing_recognised_is_warned_of_once():
+    generator = load_generator("ptbxl", device="cpu", steps=1)
+    with pytest.warns(
+        UserWarning, match="text must say something that ptbxl.* has learnt, got 'blue bicycle'"
+    ) as told:
+        generator.generate([PATIENT.replace(text="blue bicycle")] * 2, [1, 2])
+        generator.generate([PATIENT.replace(text="blue bicycle")], [3])
+    assert len(told) == 1
+    generator.generate([PATIENT.replace(text=text) for text in ("", "no infarct", "normal ECG")], [1, 2, 3])
+
+
+def test_a_batch_too_large_for_a_gpu_is_halved(generator, monkeypatch):
+    asked, seen = [PATIENT.replace(age=age) for age in (30, 40, 50)], []
+    expected, work = generator.generate(asked, [1, 2, 3]).signals, generator._generate
+
+    def small(requests):
+        seen.append(len(requests))
+        if len(requests) > 1:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+        return work(requests)
+
+    monkeypatch.setattr(generator, "_generate", small)
+    monkeypatch.setattr(
+        "models.generator.in_parts", lambda work, items, device, most: halving(work, items, most)
+    )
+    assert np.array_equal(generator.generate(asked, [1, 2, 3]).signals, expected)
+    assert seen == [3, 1, 1, 1]
 
 
 def test_empty_request_gives_an_empty_batch(generator):

@@ -145,7 +145,9 @@ def test_one_and_two_processes_give_the_same_table():
     pd.testing.assert_frame_equal(measure(ecg, draws=2), measure(ecg, draws=2, workers=2), check_exact=True)
 
 
-def test_no_process_is_refused():
+def test_no_process_and_less_than_no_draws_are_refused():
+    with pytest.raises(ValueError, match="draws must be 0 or more, got -1"):
+        measure(known_ecg(), draws=-1)
     with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
         measure(known_ecg(), workers=0)
 
@@ -183,3 +185,47 @@ def test_the_range_of_inputs_is_measured(leads, fs, seconds):
     assert row["rate_bpm"] == pytest.approx(75, abs=0.5)
     for name, value in {"pr_ms": 162, "qrs_ms": 88, "qt_ms": 372}.items():
         assert row[name] == pytest.approx(value, abs=8), name
+
+
+def test_the_cornell_product_needs_the_sex():
+    ecg = known_ecg(3)
+    asked = (Conditions(sex="female"), Conditions(sex="male"), Conditions())
+    table = measure(ECG(ecg.signals, ecg.fs, conditions=asked))
+    plain = table["cornell_mv"] * table["qrs_ms"]
+    assert table["cornell_product_mvms"][0] == pytest.approx(plain[0] + 0.8 * table["qrs_ms"][0])
+    assert table["cornell_product_mvms"][1] == pytest.approx(plain[1])
+    assert np.isnan(table["cornell_product_mvms"][2])
+
+
+@pytest.mark.parametrize(("one", "other"), [("V1", "V4"), ("V2", "V5"), ("V1", "V6"), ("V3", "V6")])
+def test_exchanged_chest_leads_are_suspected(one, other):
+    ecg = Simulator().generate([Conditions(50, "female", 70, "sinus rhythm")] * 4, range(4))
+    swapped = ecg.signals.copy()
+    rows = [LEADS.index(one), LEADS.index(other)]
+    swapped[:, rows] = swapped[:, rows[::-1]]
+    assert not measure(ecg)["reasons"].str.contains("chest_leads_swapped").any()
+    table = measure(ECG(swapped, ecg.fs))
+    assert table["reasons"].str.contains("chest_leads_swapped").all()
+    assert (table["chest_order"] > 1.2).all()
+
+
+def test_a_second_opinion_is_asked_of_neurokit2():
+    table = measure(known_ecg(2), second=True)
+    assert table["nk_qt_ms"].to_numpy() == pytest.approx(380, abs=25)
+    assert table["nk_pr_ms"].to_numpy() == pytest.approx(160, abs=25)
+    assert not table["reasons"].str.contains("nk_disagrees").any()
+    assert "nk_pr_ms" not in measure(known_ecg())
+
+
+def test_a_second_opinion_far_away_is_named(monkeypatch):
+    far = {"pr": np.array([160.0, 160.0]), "qrs": np.array([np.nan, 80.0]), "qt": np.array([480.0, np.nan])}
+    monkeypatch.setattr("discovery.measure.second_opinion", lambda *given: far)
+    said = measure(known_ecg(2), second=True)["reasons"]
+    assert "nk_disagrees" in said[0]
+    assert "nk_disagrees" not in said[1]
+
+
+def test_a_second_opinion_on_a_flat_strip_is_none():
+    row = measure(ECG(np.zeros((1, 12, 5000), np.float32), 500.0), second=True).iloc[0]
+    assert row["reasons"] == "flat"
+    assert np.isnan(row["nk_qt_ms"])

@@ -1,15 +1,17 @@
 import math
+from pathlib import Path
 
 import pytest
 from known_beats import known_ecg
 
 from discovery.measure import measure
 from discovery.quantities import ASKED, MEASURED, QUANTITIES, REASONS, quantity
+from models.ecg import LEADS
 
 
 @pytest.fixture(scope="module")
 def table():
-    return measure(known_ecg(2), draws=2)
+    return measure(known_ecg(2), draws=2, second=True)
 
 
 def test_every_measured_column_is_described(table):
@@ -52,3 +54,11 @@ def test_a_misspelt_quantity_is_answered_with_the_nearest():
         quantity("PR")
     with pytest.raises(ValueError, match="got 'zzz': see QUANTITIES"):
         quantity("zzz")
+
+
+def test_the_page_on_measuring_lists_every_column_and_code():
+    page = (Path(__file__).parents[1] / "docs" / "measurement.md").read_text(encoding="utf-8")
+    of_one_lead = tuple(f"_{lead.lower()}_mv" for lead in LEADS if lead != "II")
+    columns = [name for name in MEASURED if not name.endswith(of_one_lead)]
+    missing = [name for name in [*columns, *REASONS] if f"| `{name}` |" not in page]
+    assert not missing, "write it again: python benchmarks/measurement.py --report docs/measurement.md"

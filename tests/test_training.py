@@ -10,11 +10,13 @@ import torch
 from discovery.delineate import delineate
 from discovery.measure import measure
 from models.checkpoints import load_checkpoint, save_checkpoint
+from models.crew import Crew
 from models.ecg import Conditions
 from models.generator import load_generator
-from models.preparation import load_material, prepare, save_material
+from models.preparation import prepare
+from models.shards import open_shards, shard_job
 from models.synthetic import Simulator
-from models.training import Schedule, train
+from models.training import Run, Schedule, train
 
 TEXTS = {
     "normal ECG": {"NORM": 1.0, "SR": 1.0},
@@ -46,17 +48,19 @@ def material(tmp_path_factory):
         {"record": str(i), "fold": 1 + i % 9, "age": a.age, "sex": a.sex, "statements": s}
         for i, (a, s) in enumerate(zip(asked, said, strict=True))
     ]
-    whole = prepare([(rows, ecg)], table)
-    bare = prepare([(rows[:20], ecg[:20])], table, labelled=False)
-    file = tmp_path_factory.mktemp("material") / "material.npz"
-    save_material(file, [whole, bare])
-    return load_material(file)
+    folder = tmp_path_factory.mktemp("material")
+    jobs = [
+        shard_job(folder / "whole", lambda: [(rows, ecg)], table),
+        shard_job(folder / "bare", lambda: [(rows[:20], ecg[:20])], table, labelled=False),
+    ]
+    Crew().each(jobs)
+    return open_shards([path for path, _ in jobs])
 
 
 @pytest.fixture(scope="module")
 def trained(material, tmp_path_factory):
     folder = tmp_path_factory.mktemp("training")
-    train(material, folder, folder / "small.safetensors", SMALL, 32, torch.device("cpu"))
+    train(material, Run(folder, folder / "small.safetensors", SMALL, 32))
     return folder
 
 
@@ -83,7 +87,9 @@ def test_same_command_resumes(material, trained, tmp_path):
     log = [json.loads(line) for line in (trained / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in log if line["part"] == "strip"][-1] == SMALL.strip_steps
     more = Schedule(heart_steps=100, heart_batch=32, strip_steps=3, strip_batch=8)
-    checkpoint = train(material, trained, tmp_path / "more.safetensors", more, 32, torch.device("cpu"))
+    checkpoint = train(
+        material, Run(trained, tmp_path / "more.safetensors", more, 32, facts={"licence": "none"})
+    )
     assert checkpoint.facts["strip_steps"] == 3
     state = torch.load(trained / "strip.pt", weights_only=True)
     assert state["step"] == 3

@@ -1,0 +1,72 @@
+"""Requests in parts that fit: one by one on a processor, in batches on a GPU, halved where memory ends."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+def choose_device(device: str | None = None) -> torch.device:
+    """The device of this name; the GPU where there is one, unless said otherwise.
+
+    Raises
+    ------
+    ValueError
+        Where the device is not there.
+    """
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if str(device).startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(
+            f"device must be there, got {device!r}: PyTorch sees no GPU on this machine, write device='cpu'"
+        )
+    return torch.device(device)
+
+
+def in_parts(
+    work: Callable[[Sequence[Item]], Made], items: Sequence[Item], device: torch.device, most: int
+) -> list[Made]:
+    """`work` of every part of the items, in their order.
+
+    On a CPU each item is a part, so that its bits depend on no other, and parts are worked on side by side, one
+    PyTorch thread each: threads inside small networks cost more than they give, and ten times more where the
+    cores are busy. On a GPU a part has `most` items, and half as many from where its memory ends.
+    """
+    if not items:
+        return []
+    if device.type == "cuda":
+        return halving(work, items, most)
+    workers = min(len(items), torch.get_num_threads())
+    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        return list(pool.map(work, [[item] for item in items]))
+
+
+def halving(work: Callable[[Sequence[Item]], Made], items: Sequence[Item], most: int) -> list[Made]:
+    """`work` of parts of at most `most` items; of half as many where the GPU's memory is too small for a part.
+
+    Raises
+    ------
+    RuntimeError
+        Where it is too small for a single item.
+    """
+    made, start, size = [], 0, min(most, len(items))
+    while start < len(items):
+        part = items[start : start + size]
+        try:
+            made.append(work(part))
+            start += len(part)
+            continue
+        except torch.cuda.OutOfMemoryError as error:
+            if len(part) == 1:
+                raise RuntimeError(
+                    "memory of the GPU must hold one ECG at least, got none: end what else runs there, or write "
+                    f"device='cpu' ({error})"
+                ) from error
+        size = len(part) // 2  # out of the exception, which holds what the work had allocated
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+    return made

@@ -1,0 +1,60 @@
+"""A GPU's shortcuts: a failing compiler is a warning, a CPU is left alone; the rest needs a GPU."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.acceleration import Compiled, half, peak_memory, quick
+from models.ecg import Conditions
+from models.generator import load_generator
+
+CPU = torch.device("cpu")
+
+
+def broken(net):
+    def fails(*inputs):
+        raise RuntimeError("no compiler for this card")
+
+    return fails
+
+
+def test_a_network_that_cannot_be_compiled_runs_as_it_is():
+    net, x = torch.nn.Linear(3, 2), torch.ones(4, 3)
+    compiled = Compiled(net, broken)
+    with pytest.warns(
+        RuntimeWarning, match="the denoiser runs uncompiled, RuntimeError: .*no compiler for this"
+    ):
+        assert torch.equal(compiled(x), net(x))
+    assert torch.equal(compiled(x), net(x))  # and says so once
+
+
+def test_a_compiled_result_outlives_the_next_call():
+    held = torch.zeros(2)
+    compiled = Compiled(torch.nn.Identity(), lambda net: lambda x: held.copy_(x))
+    first, _ = compiled(torch.tensor([1.0, 2.0])), compiled(torch.tensor([3.0, 4.0]))
+    assert first.tolist() == [1, 2]
+
+
+def test_a_cpu_is_left_alone():
+    net = torch.nn.Linear(3, 2)
+    assert quick(net, CPU) is net and peak_memory(CPU) is None
+    with half(CPU):
+        assert net(torch.ones(1, 3)).dtype == torch.float32
+
+
+@pytest.mark.gpu
+def test_a_gpu_makes_the_same_ecgs_whatever_the_batch():
+    generator = load_generator("ptbxl", device="cuda")
+    asked = [Conditions(50, "male", 70, "normal ECG"), Conditions(80, "female", 60, "normal ECG")]
+    both, one = generator.generate(asked, [1, 2]), generator.generate(asked[1:], [2])
+    assert np.array_equal(both.signals[1], one.signals[0])
+    assert generator.digest.endswith("-bf16")
+
+
+@pytest.mark.gpu
+def test_a_gpu_in_half_precision_agrees_with_the_cpu():
+    asked, seeds = [Conditions(50, "male", 70, "normal ECG")] * 4, range(4)
+    quick_one, exact = (load_generator("ptbxl", device=device) for device in ("cuda", "cpu"))
+    ours, theirs = quick_one.generate(asked, seeds), exact.generate(asked, seeds)
+    assert np.sqrt(((ours.signals - theirs.signals) ** 2).mean()) < 0.02
+    assert peak_memory(torch.device("cuda")) > 0
