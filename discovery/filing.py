@@ -130,6 +130,15 @@ def read_several(folder: Place, names: list[str]) -> dict[str, bytes]:
     return found
 
 
+def read_range(path: Place, start: int, stop: int | None) -> bytes:
+    """Some bytes of a file; a negative `start` counts from its end."""
+    if isinstance(path, Remote):
+        return path.fs.cat_file(path.path, start=start, end=stop)
+    with open(path, "rb") as file:
+        file.seek(start, os.SEEK_END if start < 0 else os.SEEK_SET)
+        return file.read() if stop is None else file.read(stop - start)
+
+
 def settle(path: Path) -> None:
     """Wait until a file, or a folder's list of files, has reached the disk."""
     handle = os.open(path, os.O_RDONLY)

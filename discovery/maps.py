@@ -330,6 +330,7 @@ def _neighbours(points: np.ndarray, others: np.ndarray, count: int) -> tuple[np.
 def _layout(features: np.ndarray, settings: Settings) -> np.ndarray:
     """UMAP's places for points, from exact neighbours, which spares compiling the approximate search."""
     warnings.filterwarnings("ignore", "Tensorflow not installed", ImportWarning)
+    warnings.filterwarnings("ignore", "The umap.parametric_umap package requires Tensorflow", UserWarning)
     warnings.filterwarnings("ignore", r"precomputed_knn\[2\]", UserWarning)
     from umap import UMAP  # takes seconds to import
 

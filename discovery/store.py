@@ -246,7 +246,7 @@ class SweepStore:
                 f"rows must be ECGs that are made, got {absent[0]} in chunk {chunk} "
                 f"({self.fault(chunk, digests=False)}): run_sweep with the same design makes it"
             )
-        signals, fs, leads = read_signals(self.array, wanted)
+        signals, fs, leads = read_signals(self.folder, self.array, wanted)
         told = self.marker(int(wanted[0]) // self.identity["chunk"])["provenance"] if len(wanted) else {}
         asked, seeds = self.request(wanted.tolist())
         return ECG(

@@ -114,6 +114,22 @@ def test_anything_that_reads_zarr_and_parquet_reads_a_store(finished):
     assert parts["ecg"].tolist() == list(range(160))
 
 
+def test_our_reader_and_zarr_see_the_same_signals(finished):
+    """Both ways, in any order, across chunks and in the last, short one."""
+    rows = [159, 0, 7, 8, 63, 64, 100, 3, 3, 130]
+    signals = zarr.open_group(finished.folder / "signals.zarr", mode="r")["signals"]
+    np.testing.assert_array_equal(finished.ecg(rows).signals, to_millivolts(signals[:][rows]))
+
+
+def test_a_damaged_index_is_no_signal(copied):
+    shard = copied.folder / SHARD
+    content = bytearray(shard.read_bytes())
+    content[-20] ^= 1
+    shard.write_bytes(bytes(content))
+    with pytest.raises(ValueError, match="c/1/0/0 must hold a sound index of signals, got a damaged one"):
+        copied.ecg([64])
+
+
 def test_microvolts_hold_every_signal_within_half_a_microvolt():
     signals = np.array([[[-32.767, -0.0004, 0.0006, 1.2345, 32.767]]], np.float32)
     counts, clipped, missing = to_counts(signals)
