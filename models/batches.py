@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from models import flow
-from models.codec import HOP
+from models.codec import HOP, tokens_of
 from models.denoiser import StripNet
 from models.preparation import SAMPLES, Material
 from models.strip import FS, StripScale, track
@@ -54,7 +54,7 @@ class StripBatches:
 
     def window(self, draw: np.random.Generator) -> slice:
         """A run of `CROP` tokens."""
-        start = int(draw.integers(0, self.material.weight.shape[1] - CROP + 1))
+        start = int(draw.integers(0, tokens_of(SAMPLES) - CROP + 1))
         return slice(start, start + CROP)
 
     def drawn(
