@@ -74,6 +74,11 @@ class Column:
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
         return self[:].astype(dtype or np.float32)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As an array's."""
+        return len(self.places), *STRIP[self.name].shape
+
     def astype(self, dtype: np.dtype | type) -> np.ndarray:
         """All rows in memory."""
         return self[:].astype(dtype)
