@@ -9,6 +9,7 @@ import pandas as pd
 from generator_sets import KEEP, RATES, Plan, bare_sets, pair_sets, rate_sets
 from generator_speed import speed_scores
 
+from discovery.alike import detailed
 from discovery.benchmark import Score, Side, Trial, carries, certainties
 from discovery.benchmark_copies import copy_scores
 from discovery.benchmark_diagnosis import adherence_scores, alignment_scores, augmentation_scores
@@ -36,7 +37,7 @@ from models.judges import Judge, Lessons, train_alignment, train_autoencoder, tr
 JUDGES = KEEP.parent / "judges"
 FEWEST_RECORDS = 20  # training records with a statement, for the classifier to learn it
 SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
-DETECTOR_EPOCHS = 12
+DETECTOR_EPOCHS = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,12 +108,12 @@ def detector(strips: np.ndarray, truth: np.ndarray, fold: np.ndarray, seed: int)
 
 def practised_score(trial: Trial, plan: Plan) -> Score:
     """The network of the two-sample test with all training records and their twins to learn from."""
-    strips = np.concatenate([trial.others.narrow, trial.other_twins.narrow])
+    strips = detailed(np.concatenate([trial.others.strips, trial.other_twins.strips]))
     truth = np.repeat([0.0, 1.0], len(trial.others))
     rows = np.tile(inner_rows(trial.others), 2)
-    judge = train_classifier(strips, truth, Lessons(epochs=plan.epochs), rows, JUDGES)
+    judge = train_classifier(strips, truth, Lessons(epochs=DETECTOR_EPOCHS), rows, JUDGES)
     sides = (trial.real, *trial.twins)
-    scores = np.concatenate([judge.scores(side.narrow)[:, 0] for side in sides])
+    scores = np.concatenate([judge.scores(detailed(side.strips))[:, 0] for side in sides])
     patients = np.concatenate([side.table["patient_id"] for side in sides])
     made = np.repeat([False, True], [len(trial.real), len(scores) - len(trial.real)])
     name = f"two-sample test, network trained on {len(trial.others)} records and their twins: AUC on held-out ones"

@@ -46,7 +46,7 @@ def main() -> None:
     source = (
         f"{len(records):,} records of PTB-XL 1.0.3, folds {folds[0]} to {folds[-1]} "
         "(Wagner et al. 2020, doi 10.1038/s41597-020-0495-6, CC BY 4.0); "
-        "the bundled generator was trained on folds 1 to 8"
+        "the bundled generator was trained on folds 1 to 7"
     )
     print(save_findings(chosen.out, findings, source))
 

@@ -64,11 +64,19 @@ def narrow(eight: np.ndarray) -> np.ndarray:
     -------
     ndarray, float32, shape (batch, 8, 896)
     """
-    sections = butter(4, NARROW_HIGH_PASS_HZ, "highpass", fs=FS, output="sos")
-    quick = sosfiltfilt(sections, np.asarray(eight, np.float64), axis=2, padlen=PADDING)
-    whole = resample_poly(quick, 2, 5, axis=2).astype(np.float32)
+    whole = resample_poly(_above_1_hz(eight), 2, 5, axis=2).astype(np.float32)
     start = (whole.shape[2] - NARROW_SAMPLES) // 2
     return np.ascontiguousarray(whole[:, :, start : start + NARROW_SAMPLES])
+
+
+def detailed(eight: np.ndarray) -> np.ndarray:
+    """What the network of the two-sample test sees: as `narrow`, at 250 Hz, so up to 125 Hz instead of 50.
+
+    Returns
+    -------
+    ndarray, float32, shape (batch, 8, 2250)
+    """
+    return inside(_above_1_hz(eight)).astype(np.float32)
 
 
 def inside(strips: np.ndarray) -> np.ndarray:
@@ -78,6 +86,12 @@ def inside(strips: np.ndarray) -> np.ndarray:
     """
     edge = round(EDGE_S * FS)
     return strips[..., edge:-edge]
+
+
+def _above_1_hz(eight: np.ndarray) -> np.ndarray:
+    """Strips at 250 Hz without what is slower."""
+    sections = butter(4, NARROW_HIGH_PASS_HZ, "highpass", fs=FS, output="sos")
+    return sosfiltfilt(sections, np.asarray(eight, np.float64), axis=2, padlen=PADDING)
 
 
 def _of_length(signals: np.ndarray, samples: int) -> np.ndarray:

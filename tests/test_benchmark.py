@@ -142,13 +142,24 @@ def test_a_planted_noise_is_told_apart_and_named(trial):
 
 def test_a_detector_given_as_an_argument_is_asked(trial):
     def seer(strips, truth, fold, seed):
-        assert strips.shape == (2 * PEOPLE, 8, 896)
+        assert strips.shape == (2 * PEOPLE, 8, 2250)
         assert len(set(fold)) == 5
         return truth.astype(float)
 
-    assert (
-        by_name(two_sample_scores(trial, seer))["two-sample test, network on strips: AUC"].measured.value == 1
-    )
+    found = by_name(two_sample_scores(trial, seer))
+    assert found["two-sample test, network on strips: AUC"].measured.value == 1
+
+
+def test_what_a_detector_sees_is_told(trial):
+    def bend(strips, truth, fold, seed):
+        return np.abs(np.diff(strips, 2, axis=2)).mean(axis=(1, 2))
+
+    def blind(strips, truth, fold, seed):
+        return np.zeros(len(truth))
+
+    name = "two-sample test, network on strips: AUC of records with 20 uV of white noise (its eyesight)"
+    assert by_name(two_sample_scores(trial, bend))[name].measured.value > 0.95
+    assert by_name(two_sample_scores(trial, blind))[name].measured.value == 0.5
 
 
 def test_a_planted_long_qt_is_seen_in_distance_and_amplitude(trial):
