@@ -1,6 +1,7 @@
-"""A GPU's shortcuts: networks compiled into graphs and run in half precision; nothing on a CPU."""
+"""Shortcuts: on a GPU networks are compiled into graphs and run in half precision, on a CPU they are traced."""
 
 import contextlib
+import threading
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -10,13 +11,13 @@ from torch import nn
 
 
 class Compiled(nn.Module):
-    """A network compiled when it is first called; where that fails, the network as it is, and a warning.
+    """A network compiled or traced when it is first called; where that fails, the network as it is, and a warning.
 
     Parameters
     ----------
     net : nn.Module
     compile_with : callable
-        From a network to a quicker one; `graphed` on CUDA.
+        From a network to a quicker one; `graphed` on CUDA, else `Traced`.
     """
 
     def __init__(self, net: nn.Module, compile_with: Callable[[nn.Module], Callable]) -> None:
@@ -33,7 +34,7 @@ class Compiled(nn.Module):
                 if isinstance(error, torch.OutOfMemoryError):
                     raise
                 warnings.warn(
-                    f"the denoiser runs uncompiled, {type(error).__name__}: {str(error).splitlines()[:1]}",
+                    f"the denoiser runs as it is, slower, {type(error).__name__}: {str(error).splitlines()[:1]}",
                     RuntimeWarning,
                     stacklevel=2,
                 )
@@ -46,9 +47,29 @@ def graphed(net: nn.Module) -> Callable:
     return torch.compile(net, mode="reduce-overhead", dynamic=False)
 
 
+class Traced:
+    """A network traced once for inputs of each shape: the same numbers without the interpreter and its lock.
+
+    Two threads that sample by the network itself wait for each other; by a trace they do not.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        self._net, self._traces, self._lock = net, {}, threading.Lock()
+
+    def __call__(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """What the network gives."""
+        shapes = tuple(part.shape for part in inputs)
+        with self._lock:
+            if shapes not in self._traces:
+                with warnings.catch_warnings(), torch.no_grad():
+                    warnings.simplefilter("ignore")  # that shapes become constants, which they are here
+                    self._traces[shapes] = torch.jit.trace(self._net, inputs, check_trace=False)
+        return self._traces[shapes](*inputs)
+
+
 def quick(net: nn.Module, device: torch.device) -> nn.Module:
     """The network as it samples fastest on this device."""
-    return Compiled(net, graphed) if device.type == "cuda" else net
+    return Compiled(net, graphed if device.type == "cuda" else Traced)
 
 
 def half(device: torch.device) -> contextlib.AbstractContextManager[Any]:

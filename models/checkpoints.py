@@ -21,8 +21,9 @@ from models.population import Population
 from models.reports import ReportSpace
 from models.rhythm import RhythmModel
 from models.strip import StripScale
+from models.texture import Texture, TextureConfig
 
-FORMAT = 2
+FORMAT = 3
 FACTS = ("name", "licence", "seen", "ages", "rates")
 REMAKE = "make it with python -m models.training, or use the version of this package that wrote it"
 
@@ -42,6 +43,8 @@ class Checkpoint:
         The velocity networks.
     reports : ReportSpace, optional
         How reports become conditions beside the statements; None where the networks read no text.
+    texture : Texture, optional
+        What gives strips the texture of recorded ones.
     """
 
     facts: Mapping[str, Any]
@@ -53,6 +56,7 @@ class Checkpoint:
     heart_net: HeartNet
     strip_net: StripNet
     reports: ReportSpace | None = None
+    texture: Texture | None = None
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> Path:
@@ -62,7 +66,10 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> Path:
     tensors = {
         name: torch.from_numpy(np.ascontiguousarray(rows, np.float32)) for name, rows in arrays.items()
     }
-    for prefix, net in (("heart_net", checkpoint.heart_net), ("strip_net", checkpoint.strip_net)):
+    nets = {"heart_net": checkpoint.heart_net, "strip_net": checkpoint.strip_net}
+    if checkpoint.texture:
+        nets["texture"] = checkpoint.texture
+    for prefix, net in nets.items():
         tensors |= {
             f"{prefix}.{name}": row.detach().half().contiguous() for name, row in net.state_dict().items()
         }
@@ -72,8 +79,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> Path:
         "facts": dict(checkpoint.facts),
         "codes": heart.encoding.codes,
         "reports": population.reports,
-        "heart_net": asdict(checkpoint.heart_net.config),
-        "strip_net": asdict(checkpoint.strip_net.config),
+        **{prefix: asdict(net.config) for prefix, net in nets.items()},
     }
     if checkpoint.reports:
         config["text_encoder"] = checkpoint.reports.encoder
@@ -99,11 +105,13 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
         "heart.mean": heart.mean,
         "heart.colour": heart.colour,
         "heart.spread": heart.spread,
+        "heart.roughness": heart.roughness,
         "heart.p_absent": heart.p_absent,
-        "heart.mirror": heart.mirror,
         "scale.envelope": checkpoint.scale.envelope,
         "scale.token": checkpoint.scale.token,
         "scale.beat": checkpoint.scale.beat,
+        "scale.activity": checkpoint.scale.activity,
+        "scale.quiet": checkpoint.scale.quiet,
         "ectopy.log_size": checkpoint.ectopy.log_size,
     }
     shapes = {
@@ -169,16 +177,19 @@ def _assembled(
         RhythmModel(*_parts(arrays, "rhythm", "log_cv autoregression ectopy")),
         HeartModel(
             encoding,
-            *_parts(arrays, "heart", "mean colour spread"),
+            *_parts(arrays, "heart", "mean colour spread roughness"),
             *shapes,
-            *_parts(arrays, "heart", "p_absent mirror"),
+            *_parts(arrays, "heart", "p_absent"),
         ),
-        StripScale(*_parts(arrays, "scale", "envelope token beat")),
+        StripScale(*_parts(arrays, "scale", "envelope token beat activity quiet")),
         EctopyModel(_shapes(arrays, "ectopic_shapes"), arrays["ectopy.log_size"]),
         _network(HeartNet(HeartNetConfig(**config["heart_net"])), "heart_net", tensors, path, device),
         _network(StripNet(StripNetConfig(**config["strip_net"])), "strip_net", tensors, path, device),
         ReportSpace(config["text_encoder"], *_parts(arrays, "reports", "centre basis spread"))
         if "text_encoder" in config
+        else None,
+        _network(_texture(config["texture"]), "texture", tensors, path, device)
+        if "texture" in config
         else None,
     )
 
@@ -224,6 +235,11 @@ def _fingerprint(tensors: Mapping[str, torch.Tensor]) -> str:
         rows = tensors[name].contiguous()
         made.update(f"{name} {rows.dtype} {tuple(rows.shape)} ".encode() + rows.numpy().tobytes())
     return made.hexdigest()
+
+
+def _texture(config: Mapping[str, Any]) -> Texture:
+    """A texture network of these sizes; JSON knows no tuples."""
+    return Texture(TextureConfig(config["width"], tuple(config["dilations"])))
 
 
 def _shapes(arrays: Mapping[str, np.ndarray], prefix: str) -> Shapes:

@@ -1,7 +1,8 @@
-"""Statements that are defined by a limit, and how far a heart must go to keep to it as often as records do.
+"""Statements that are defined by a limit, and how far a heart must go to keep to it.
 
-A first-degree AV block is a PR above 200 ms, whatever else a heart is. A model of means and spreads leaves too many
-hearts on the wrong side; these are mirrored at the limit, as many as it takes to match the records of the statement.
+A first-degree AV block is a PR above 200 ms, whatever else a heart is. A model of means and spreads leaves hearts on
+the wrong side; these are mirrored at the limit. All of them: records of the statement that seem to lie there are
+mostly misses of the measurement, and generated ECGs are measured with misses, too.
 """
 
 from collections.abc import Sequence
@@ -45,9 +46,3 @@ def mirrored(code: str, beat: np.ndarray, timing: Timing, by: float) -> tuple[np
     left = beat[0] * np.cos(turn) + foot * np.sin(turn)
     foot = foot * np.cos(turn) - beat[0] * np.sin(turn)
     return np.concatenate([[left, foot * np.sqrt(3) / 2 + left / 2], beat[2:]]), timing
-
-
-def share_to_mirror(recorded: np.ndarray, drawn: np.ndarray) -> float:
-    """Which share of the failing drawn hearts to mirror so that as many obey as of the recorded ones."""
-    target, now = np.mean(recorded <= 0), np.mean(drawn <= 0)
-    return float(np.clip((target - now) / max(1 - now, 1e-9), 0.0, 1.0))

@@ -9,6 +9,8 @@ from torch.nn import functional
 
 from models.flow import gaussian_velocity
 
+Turns = tuple[torch.Tensor, torch.Tensor]
+
 
 @dataclass(frozen=True)
 class HeartNetConfig:
@@ -74,8 +76,9 @@ class StripNet(nn.Module):
         """`x_t` (batch, token, number), `context` (batch, token, context), `conditions` (batch, columns)."""
         about = functional.silu(self.time(t) + self.said(conditions))
         hidden = self.enter(torch.cat([x_t, context], dim=-1))
+        turns = _turns(x_t.shape[1], self.config.width // self.config.heads, x_t.device)
         for block in self.blocks:
-            hidden = block(hidden, about)
+            hidden = block(hidden, about, turns)
         return gaussian_velocity(x_t, t) + self.leave(self.norm(hidden))
 
 
@@ -125,31 +128,33 @@ class _Block(nn.Module):
         self.attended = nn.Linear(width, width)
         self.layers = nn.Sequential(nn.Linear(width, 3 * width), nn.GELU(), nn.Linear(3 * width, width))
 
-    def forward(self, hidden: torch.Tensor, about: torch.Tensor) -> torch.Tensor:
+    def forward(self, hidden: torch.Tensor, about: torch.Tensor, turns: Turns) -> torch.Tensor:
         scale_a, shift_a, gate_a, scale_b, shift_b, gate_b = self.modulate(about)[:, None].chunk(6, dim=-1)
         inner = self.norm(hidden) * (1 + scale_a) + shift_a
         inner = inner + self.near(inner.transpose(1, 2)).transpose(1, 2)
-        hidden = hidden + gate_a * self.attended(self._attend(inner))
+        hidden = hidden + gate_a * self.attended(self._attend(inner, turns))
         return hidden + gate_b * self.layers(self.norm(hidden) * (1 + scale_b) + shift_b)
 
-    def _attend(self, inner: torch.Tensor) -> torch.Tensor:
+    def _attend(self, inner: torch.Tensor, turns: Turns) -> torch.Tensor:
         """Every token's mean of all tokens' values, weighted by likeness; positions enter by rotation."""
         batch, count, width = inner.shape
-        query, key, value = (
-            part.view(batch, count, self.heads, -1).transpose(1, 2)
-            for part in self.query_key_value(inner).chunk(3, dim=-1)
-        )
-        mean = functional.scaled_dot_product_attention(_rotate(query), _rotate(key), value)
+        parts = self.query_key_value(inner).view(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        (query, key), value = _rotate(parts[:2], turns), parts[2]
+        mean = functional.scaled_dot_product_attention(query, key, value)
         return mean.transpose(1, 2).reshape(batch, count, width)
 
 
-def _rotate(rows: torch.Tensor) -> torch.Tensor:
-    """Rotary position embedding of (batch, head, token, number) (Su et al. 2021, equation 34)."""
-    count, half = rows.shape[2], rows.shape[3] // 2
-    rates = 100.0 ** (-torch.arange(half, device=rows.device) / half)
-    angles = torch.arange(count, device=rows.device)[:, None] * rates
-    first, second = rows[..., :half], rows[..., half:]
-    cosine, sine = angles.cos().to(rows.dtype), angles.sin().to(rows.dtype)
+def _turns(count: int, numbers: int, device: torch.device) -> Turns:
+    """Cosines and sines of the rotary position embedding, (token, numbers / 2) (Su et al. 2021, equation 34)."""
+    rates = 100.0 ** (-torch.arange(numbers // 2, device=device) / (numbers // 2))
+    angles = torch.arange(count, device=device)[:, None] * rates
+    return angles.cos(), angles.sin()
+
+
+def _rotate(rows: torch.Tensor, turns: Turns) -> torch.Tensor:
+    """Rows (..., token, number) turned by their position."""
+    cosine, sine = (part.to(rows.dtype) for part in turns)
+    first, second = rows.chunk(2, dim=-1)
     return torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)
 
 

@@ -28,7 +28,7 @@ class Descent:
     file : Path
         The state; written beside it, then moved into place.
     crew : Crew
-    rate, weight_decay : float
+    rate, weight_decay, betas
         Of AdamW.
 
     Raises
@@ -37,13 +37,21 @@ class Descent:
         Where the file holds the state of another network.
     """
 
-    def __init__(self, net: nn.Module, file: Path, crew: Crew, rate: float, weight_decay: float) -> None:
+    def __init__(  # noqa: PLR0913 (what a descent consists of)
+        self,
+        net: nn.Module,
+        file: Path,
+        crew: Crew,
+        rate: float,
+        weight_decay: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+    ) -> None:
         self.net, self.file, self.crew = net.requires_grad_(True).to(crew.device), file, crew
         self.average = copy.deepcopy(self.net).eval()
         self.best: nn.Module | None = None
         self.notes: dict[str, float] = {}
         self.step = 0
-        self.optimiser = torch.optim.AdamW(self.net.parameters(), lr=rate, weight_decay=weight_decay)
+        self.optimiser = torch.optim.AdamW(self.net.parameters(), rate, betas, weight_decay=weight_decay)
         self._resume()
         self.wrapped = crew.wrapped(self.net)
         self._saved = time.monotonic()

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from models.heart import HeartModel, fill, fit_heart, heart_vectors
 from models.population import Population, fit_population
 from models.preparation import FINE, SAMPLES, Material
 from models.rhythm import RhythmModel, fit_rhythm
-from models.strip import BAND_OF, BANDS, FS, TOKEN, StripScale, envelope_parts
+from models.strip import BAND_OF, BANDS, FS, TOKEN, StripScale, activities, envelope_parts
 
 FEWEST_HEARTS = 48
 FEWEST_RECORDS = 5
@@ -27,6 +28,8 @@ TEST_FOLD = 10
 """Never looked at here: neither fitted, nor trained on, nor used to choose."""
 SCALE_STRIPS = 600
 LARGEST_RATIO = 9.0
+ACTIVITY_SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.77, 0.84, 0.9, 0.95, 1.0)
+"""Between which shares of all tokens, from the quietest on, typical sizes are taken."""
 MOST_RECORDS = 20_000
 """The closed forms are fitted on a random sample of so many records where there are more ..."""
 RARE_RECORDS = 100
@@ -217,11 +220,26 @@ def _fit_scale(material: Material, index: np.ndarray) -> StripScale:
             for band in range(BANDS)
         ]
     )
-    scale = StripScale(np.maximum(envelope, [0.3, 1e-5, 1e-5, 1e-6]), np.ones(TOKEN), np.ones(TOKEN))
+    plain = (np.ones(TOKEN), np.ones(TOKEN), np.arange(2.0), np.zeros((BANDS, 2)))
+    scale = StripScale(np.maximum(envelope, [0.3, 1e-5, 1e-5, 1e-6]), *plain)
+    units = scale.to_unit(some.residual.astype(float), rendered, noise)[used]
+    active = activities(envelope_parts(rendered, noise))[used]
+    scale = replace(scale, **_fit_quiet(active, units.reshape(*active.shape, -1)))
     units = scale.to_unit(some.residual.astype(float), rendered, noise)[used]
     spread = 1.4826 * np.median(np.abs(units), axis=0) + 1e-3
     beats = to_tokens(rendered).reshape(-1, TOKEN)
-    return StripScale(scale.envelope, spread, beats.std(axis=0) + 0.01)
+    return replace(scale, token=spread, beat=beats.std(axis=0) + 0.01)
+
+
+def _fit_quiet(active: np.ndarray, units: np.ndarray) -> dict[str, np.ndarray]:
+    """Typical sizes of residuals in units of what is expected, by band and by how active the lead is."""
+    borders = np.quantile(active, ACTIVITY_SHARES)
+    inside = [(active >= low) & (active <= high) for low, high in pairwise(borders)]
+    quiet = [
+        [1.4826 * np.median(np.abs(units[rows][:, band == BAND_OF])) + 1e-3 for rows in inside]
+        for band in range(BANDS)
+    ]
+    return {"activity": np.array([np.median(active[rows]) for rows in inside]), "quiet": np.log(quiet)}
 
 
 def _robust_weights(parts: Sequence[np.ndarray], square: np.ndarray) -> np.ndarray:

@@ -44,9 +44,13 @@ def loss(
 
 @torch.no_grad()
 def sample(velocity: Velocity, x_0: torch.Tensor, steps: int) -> torch.Tensor:
-    """The data point that the flow carries `x_0` to, by Heun's method in equal steps (two evaluations each).
+    """The data point that the flow carries `x_0` to, in equal steps of three evaluations each.
 
-    Source: Heun 1900; x' = x + h v(x, t), x <- x + h/2 (v(x, t) + v(x', t + h)).
+    What the flow does to normal data is known and carried exactly: with s^2 = t^2 + (1 - t)^2 and x = s z, steps are
+    made in z, which moves only by what the velocity has beyond the Gaussian's: u = (v(s z, t) - v_gauss(s z, t)) / s.
+
+    Source: Kutta 1901, third order; a = u(z, t), b = u(z + h/2 a, t + h/2), c = u(z - h a + 2 h b, t + h),
+    z <- z + h/6 (a + 4 b + c).
     """
     return _carried(velocity, x_0, 0.0, 1.0, steps)
 
@@ -58,12 +62,19 @@ def invert(velocity: Velocity, x_1: torch.Tensor, steps: int) -> torch.Tensor:
 
 
 def _carried(velocity: Velocity, x: torch.Tensor, start: float, stop: float, steps: int) -> torch.Tensor:
-    """Heun's method from one time to another."""
+    """Kutta's method from one time to another; at both ends s is 1 and x is z."""
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
+
+    def slope(z: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+        size, t = torch.sqrt(time**2 + (1 - time) ** 2), time.expand(len(z))
+        return (velocity(size * z, t) - gaussian_velocity(size * z, t)) / size
+
     times = torch.linspace(start, stop, steps + 1, device=x.device, dtype=x.dtype)
     for now, then in zip(times[:-1], times[1:], strict=True):
-        slope = velocity(x, now.expand(len(x)))
-        ahead = velocity(x + (then - now) * slope, then.expand(len(x)))
-        x = x + (then - now) * (slope + ahead) / 2
+        h = then - now
+        first = slope(x, now)
+        middle = slope(x + h / 2 * first, now + h / 2)
+        last = slope(x - h * first + 2 * h * middle, then)
+        x = x + h / 6 * (first + 4 * middle + last)
     return x

@@ -8,7 +8,7 @@ conditions is the same heart, changed.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,19 +22,19 @@ NOISES = len(INDEPENDENT_LEADS) * BANDS
 SINUS_CODES = ("SR", "SARRH", "SBRAD", "STACH")
 TIMING_NAMES = ("log_pr", "log_qrs", "log_qt", "log_r")
 SIZE_NAMES = ("log_p_size", "log_qrst_size")
-P_SHAPES, QRST_SHAPES = 16, 48
-"""Principal components kept: with 160, QRS would keep what it has above 70 Hz, but smooth records would be rough."""
+P_SHAPES, QRST_SHAPES = 24, 160
+"""Principal components kept: with 48 instead of 160, QRS loses what it has above 70 Hz."""
 QRST_SPAN = ~P_SPAN
 TIMING_LIMITS_MS = ((70.0, 460.0), (50.0, 240.0), (200.0, 700.0), (12.0, 140.0))
 SIZE_LIMITS_MV = (0.004, 1.5)
-FURTHEST = 4.0
-"""Robust standard deviations beyond which a recorded value counts as a miss of the measurement."""
+FURTHEST, FURTHEST_PR = 4.0, 2.5
+"""Robust standard deviations beyond which a recorded value counts as a miss of the measurement; P is missed oftener."""
 SHRINKAGE = 0.05
 SPREAD_LIMITS = (0.35, 2.5)
 SPREAD_PENALTY = 30.0
 SPREAD_STEPS = 8
-DRAWS = 10
-"""Hearts drawn for every record to tell how many keep to a limit."""
+ROUGHNESS_LIMITS = (0.1, 10.0)
+ROUGHNESS_UNIT_MV = 0.005
 STATEMENT_PENALTY = 1.5
 _TAPER = np.clip((-FRAME_MS[P_SPAN] - 4.0) / 24.0, 0.0, 1.0)
 
@@ -102,21 +102,22 @@ class HeartModel:
         Square root of the residual covariance.
     spread : ndarray, shape (column of the encoding, dimension)
         Logarithm of the standard deviation of each whitened coordinate.
+    roughness : ndarray, shape (1 + BANDS, shape)
+        Logarithm of the standard deviation of each coefficient of the shapes by the record's noise (`loudness`): a
+        median beat keeps a share of the noise, and that share must not make the beats of a quiet record rough.
     p_shapes, qrst_shapes : Shapes
     p_absent : ndarray, shape (len(RHYTHM_CODES),)
         Share of records of each rhythm without a P wave.
-    mirror : ndarray, shape (len(definitions.LIMITS),)
-        Share of hearts beyond the limit that defines their statement which are mirrored at it.
     """
 
     encoding: Encoding
     mean: np.ndarray
     colour: np.ndarray
     spread: np.ndarray
+    roughness: np.ndarray
     p_shapes: Shapes
     qrst_shapes: Shapes
     p_absent: np.ndarray
-    mirror: np.ndarray
 
     @property
     def dimension(self) -> int:
@@ -125,22 +126,22 @@ class HeartModel:
 
     def whiten(self, vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Whitened coordinates of hearts under the encoded conditions `rows`."""
-        white = np.linalg.solve(self.colour, (vectors - rows @ self.mean).T).T
-        return white / self._spreads(rows)
+        residual = (vectors - rows @ self.mean) / roughnesses(self.roughness, vectors)
+        return np.linalg.solve(self.colour, residual.T).T / self._spreads(rows)
 
     def hearts(
         self,
         white: np.ndarray,
         rows: np.ndarray,
         p_present: Sequence[bool],
-        chances: np.ndarray | None = None,
+        by_definition: bool = False,
     ) -> list[Heart]:
         """The hearts at whitened coordinates (batch, dimension) under the encoded conditions `rows`.
 
-        `chances`, uniform in 0..1 for each heart, decide which of them keep to the limits that define their
-        statements (`models.definitions`); without them no heart is changed.
+        With `by_definition` they keep to the limits that define their statements (`models.definitions`).
         """
-        vectors = rows @ self.mean + (white * self._spreads(rows)) @ self.colour.T
+        expected, residual = rows @ self.mean, (white * self._spreads(rows)) @ self.colour.T
+        vectors = expected + residual * roughnesses(self.roughness, expected + residual)
         at = np.cumsum([len(TIMING_NAMES), NOISES, len(SIZE_NAMES), len(self.p_shapes.spread)])
         timings, noise, size, p_part, qrst_part = np.split(vectors, at, axis=1)
         size = np.exp(np.clip(size, *np.log(SIZE_LIMITS_MV)))
@@ -152,8 +153,8 @@ class HeartModel:
         )
         beats[:, :, QRST_SPAN] = self.qrst_shapes.decode(qrst_part, size[:, 1])
         timings = [Timing(*timing) for timing in timings]
-        if chances is not None:
-            self._keep_to_limits(beats, timings, rows, chances)
+        if by_definition:
+            self._keep_to_limits(beats, timings, rows)
         return [
             Heart(
                 beat,
@@ -168,23 +169,23 @@ class HeartModel:
         """Standard deviations of the whitened coordinates under the encoded conditions `rows`."""
         return np.exp(np.clip(rows @ self.spread, *np.log(SPREAD_LIMITS)))
 
-    def _keep_to_limits(
-        self, beats: np.ndarray, timings: list[Timing], rows: np.ndarray, chances: np.ndarray
-    ) -> None:
+    def _keep_to_limits(self, beats: np.ndarray, timings: list[Timing], rows: np.ndarray) -> None:
         """Mirrors hearts at the limits of their statements, in place."""
         flags = rows[:, -len(self.encoding.codes) :]
-        for code, share in zip(definitions.LIMITS, self.mirror, strict=True):
-            if code not in self.encoding.codes or share <= 0:
-                continue
-            wrong = definitions.beyond(code, beats, timings)
-            named = flags[:, self.encoding.codes.index(code)] > 0.5
-            for row in np.flatnonzero(named & (wrong > 0) & (chances < share)):
-                beats[row], timings[row] = definitions.mirrored(code, beats[row], timings[row], wrong[row])
+        for code in definitions.LIMITS:
+            if code in self.encoding.codes:
+                wrong = definitions.beyond(code, beats, timings)
+                named = flags[:, self.encoding.codes.index(code)] > 0.5
+                for row in np.flatnonzero(named & (wrong > 0)):
+                    beats[row], timings[row] = definitions.mirrored(
+                        code, beats[row], timings[row], wrong[row]
+                    )
 
     def p_wave(self, statements: Mapping[str, float], chance: float) -> bool:
         """Whether a heart with these statements has P waves; `chance` is uniform in 0..1.
 
-        A sinus rhythm has them by definition: the sinus records without any are misses of the measurement.
+        A sinus rhythm has them by definition, atrial fibrillation has none: records that show otherwise are misses
+        of the measurement.
         """
         named = [statements.get(code, 0) for code in RHYTHM_CODES]
         # atrial fibrillation outranks a sinus rhythm named beside it
@@ -193,6 +194,8 @@ class HeartModel:
             for code, weight in zip(RHYTHM_CODES, named, strict=True)
         ]
         chosen = int(np.argmax(rank))
+        if RHYTHM_CODES[chosen] == "AFIB":
+            return False
         return RHYTHM_CODES[chosen] in SINUS_CODES or bool(chance >= self.p_absent[chosen])
 
 
@@ -228,10 +231,15 @@ def fit_heart(
         values = vectors[known, column]
         for _ in range(2):  # once more without the misses of the measurement
             mean[:, column] = ridge(rows[known], values, penalty)
-            values = without_misses(values, rows[known] @ mean[:, column])
+            furthest = FURTHEST_PR if column == TIMING_NAMES.index("log_pr") else FURTHEST
+            values = without_misses(values, rows[known] @ mean[:, column], furthest)
         vectors[known, column] = values
     vectors = fill(vectors, rows @ mean, np.random.default_rng(0))
     residual = vectors - rows @ mean
+    shapes = residual[:, -(len(p_shapes.spread) + len(qrst_shapes.spread)) :]
+    own = np.full(1 + BANDS, SPREAD_PENALTY)
+    roughness = fit_spread(loudness(vectors), shapes / shapes.std(axis=0), own, ROUGHNESS_LIMITS)
+    residual = residual / roughnesses(roughness, vectors)
     covariance = residual.T @ residual / len(residual)
     covariance = (1 - SHRINKAGE) * covariance + SHRINKAGE * np.diag(np.diag(covariance))
     values, directions = np.linalg.eigh(covariance)
@@ -243,34 +251,25 @@ def fit_heart(
         _share(~p_present[flags[:, encoding.codes.index(c)] > 0.3]) if c in encoding.codes else 0.0
         for c in RHYTHM_CODES
     ]
-    no_mirror = np.zeros(len(definitions.LIMITS))
-    heart = HeartModel(encoding, mean, colour, spread, p_shapes, qrst_shapes, np.array(absent), no_mirror)
-    return replace(heart, mirror=_shares_to_mirror(heart, rows, beats, timings))
+    return HeartModel(encoding, mean, colour, spread, roughness, p_shapes, qrst_shapes, np.array(absent))
 
 
-def _shares_to_mirror(
-    heart: HeartModel, rows: np.ndarray, beats: np.ndarray, timings: np.ndarray
+def loudness(vectors: np.ndarray) -> np.ndarray:
+    """1 and, for each band, the logarithm of the noise of hearts, mean of the leads, shape (heart, 1 + BANDS)."""
+    noise = vectors[:, len(TIMING_NAMES) : len(TIMING_NAMES) + NOISES] - np.log(ROUGHNESS_UNIT_MV)
+    bands = noise.reshape(len(vectors), len(INDEPENDENT_LEADS), BANDS).mean(axis=1)
+    return np.column_stack([np.ones(len(vectors)), bands])
+
+
+def roughnesses(roughness: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """What noise makes of the spread of each number of hearts, shape (heart, dimension); 1 but for shapes."""
+    shapes = np.exp(np.clip(loudness(vectors) @ roughness, *np.log(ROUGHNESS_LIMITS)))
+    return np.concatenate([np.ones((len(vectors), vectors.shape[1] - shapes.shape[1])), shapes], axis=1)
+
+
+def fit_spread(
+    rows: np.ndarray, white: np.ndarray, penalty: np.ndarray, limits: tuple[float, float] = SPREAD_LIMITS
 ) -> np.ndarray:
-    """For every statement that a limit defines, the share of failing hearts to mirror at it."""
-    shares, draw = np.zeros(len(definitions.LIMITS)), np.random.default_rng(3)
-    for place, code in enumerate(definitions.LIMITS):
-        if code not in heart.encoding.codes:
-            continue
-        column = rows.shape[1] - len(heart.encoding.codes) + heart.encoding.codes.index(code)
-        measured = ~np.isnan(timings[:, TIMING_NAMES.index("log_pr")]) | (code != "1AVB")
-        some = np.flatnonzero((rows[:, column] > 0.5) & measured)
-        if len(some):
-            recorded = definitions.beyond(code, beats[some], [Timing(*timing) for timing in timings[some]])
-            named = np.tile(rows[some], (DRAWS, 1))
-            drawn = heart.hearts(
-                draw.standard_normal((len(named), heart.dimension)), named, [True] * len(named)
-            )
-            failing = definitions.beyond(code, np.stack([h.beat for h in drawn]), [h.timing for h in drawn])
-            shares[place] = definitions.share_to_mirror(recorded, failing)
-    return shares
-
-
-def fit_spread(rows: np.ndarray, white: np.ndarray, penalty: np.ndarray) -> np.ndarray:
     """Weights of the log standard deviation of every column of `white`, shape (column, dimension).
 
     Source: maximum likelihood of N(0, exp(2 rows w)) with a ridge, by Newton's method.
@@ -278,7 +277,7 @@ def fit_spread(rows: np.ndarray, white: np.ndarray, penalty: np.ndarray) -> np.n
     square = np.minimum(white**2, FURTHEST**2)
     weights = np.zeros((rows.shape[1], white.shape[1]))
     for _ in range(SPREAD_STEPS):
-        ratio = square * np.exp(-2 * np.clip(rows @ weights, *np.log(SPREAD_LIMITS)))
+        ratio = square * np.exp(-2 * np.clip(rows @ weights, *np.log(limits)))
         gradient = rows.T @ (1 - ratio) + penalty[:, None] * weights
         for column in range(white.shape[1]):
             curvature = (rows.T * (2 * np.maximum(ratio[:, column], 0.5))) @ rows + np.diag(penalty + 1e-3)
@@ -307,11 +306,11 @@ def heart_vectors(
     return np.concatenate(parts, axis=1)
 
 
-def without_misses(values: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Values no further than `FURTHEST` robust standard deviations from what is expected."""
+def without_misses(values: np.ndarray, expected: np.ndarray, furthest: float = FURTHEST) -> np.ndarray:
+    """Values no further than so many robust standard deviations from what is expected."""
     residual = values - expected
     middle = np.median(residual)
-    reach = FURTHEST * 1.4826 * np.median(np.abs(residual - middle)) + 1e-9
+    reach = furthest * 1.4826 * np.median(np.abs(residual - middle)) + 1e-9
     return expected + np.clip(residual, middle - reach, middle + reach)
 
 

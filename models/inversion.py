@@ -15,8 +15,8 @@ from models.preparation import SAMPLES, Material
 from models.rhythm import DOMINANT, VENTRICULAR
 from models.strip import StripScale, render, track
 
-STEPS = 16
-"""Heun steps of an inversion and of the way forward again."""
+STEPS = 10
+"""Steps of an inversion and of the way forward again."""
 CALIBRATION = 128
 """At most so many held-out records tell how far from normal a recorded ECG's noise is."""
 USUAL = 0.99

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
+from threadpoolctl import threadpool_limits
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -41,7 +42,10 @@ def in_parts(
     if device.type == "cuda":
         return halving(work, items, most)
     workers = min(len(items), torch.get_num_threads())
-    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with (
+        threadpool_limits(1, "blas"),  # NumPy's own threads would spin beside ours
+        ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+    ):
         return list(pool.map(work, [[item] for item in items]))
 
 

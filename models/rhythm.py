@@ -135,7 +135,8 @@ def fit_rhythm(
         weights = np.linalg.solve(design.T @ design + np.diag([1e-6, 5.0, 5.0]), design.T @ spread)
         # a short strip's own spread is uncertain by 1 / (2 (n - 1)) in the square of its logarithm: not varied twice
         chance = np.mean([0.5 / (len(run) - 1) for run in runs])
-        between = max((spread - design @ weights).var() - chance, 0.01)
+        left = spread - design @ weights
+        between = max((1.4826 * np.median(np.abs(left - np.median(left)))) ** 2 - chance, 0.01)
         log_cv[kind] = [*weights, np.sqrt(between)]
         coefficients[kind] = _yule_walker(runs)
     return RhythmModel(log_cv, coefficients, _fit_ectopy(beats, kept, statements))

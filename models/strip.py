@@ -24,6 +24,8 @@ NOISE_LIMITS_MV = (2e-4, 0.5)
 CONTEXT = TOKEN + LEAD_COUNT * BANDS + len(TRACK_NAMES)
 CLIP = 8.0
 HIGH_PASS_HZ = 0.5
+PADDING = 750
+"""Samples mirrored at either end before filtering; with scipy's few the first and last second would swing."""
 
 
 @dataclass(frozen=True)
@@ -42,17 +44,26 @@ class StripScale:
         Standard deviation of each number of a residual token.
     beat : ndarray, shape (TOKEN,)
         Standard deviation of each number of a rendered beat's token.
+    activity : ndarray, shape (knot,)
+        Places, in ascending order, at which `quiet` is given: see `activities`.
+    quiet : ndarray, shape (BANDS, knot)
+        Logarithm of what the expected size is to be multiplied by where a lead is so active: between the waves
+        records are quieter than their typical noise, in the QRS complex they vary more.
     """
 
     envelope: np.ndarray
     token: np.ndarray
     beat: np.ndarray
+    activity: np.ndarray
+    quiet: np.ndarray
 
     def expected(self, beats: np.ndarray, noise_mv: np.ndarray) -> np.ndarray:
         """Expected size of the residual's tokens, mV, (batch, token, TOKEN)."""
         parts = envelope_parts(beats, noise_mv)
         square = sum(w[BAND_OF] * part for w, part in zip(self.envelope.T, parts, strict=True))
-        return np.sqrt(square).reshape(*square.shape[:2], TOKEN)
+        active = activities(parts)
+        share = np.stack([np.exp(np.interp(active, self.activity, band)) for band in self.quiet], axis=-1)
+        return (np.sqrt(square) * share[..., BAND_OF]).reshape(*square.shape[:2], TOKEN)
 
     def to_unit(self, residual: np.ndarray, beats: np.ndarray, noise_mv: np.ndarray) -> np.ndarray:
         """Residual strips (mV) as tokens of about unit variance."""
@@ -78,6 +89,12 @@ def envelope_parts(beats: np.ndarray, noise_mv: np.ndarray) -> tuple[np.ndarray,
     noise = noise_mv[:, None, :, BAND_OF] ** 2
     beat, slope = _energy(beats), _energy(np.gradient(beats, axis=2))
     return np.broadcast_to(noise, beat.shape), beat, slope, slope.mean(3, keepdims=True) + 0 * slope
+
+
+def activities(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Logarithm of a token's square of the beat slope over the strip's mean, (batch, token, 8)."""
+    slope = parts[3][..., 0]
+    return np.log((slope + 1e-12) / (slope.mean(axis=1, keepdims=True) + 1e-12))
 
 
 def noise_levels(residual: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -123,7 +140,8 @@ def render(
 
 def high_passed(strips: np.ndarray) -> np.ndarray:
     """Strips at `FS` without baseline wander below `HIGH_PASS_HZ`; no phase is shifted."""
-    return sosfiltfilt(butter(2, HIGH_PASS_HZ, "highpass", fs=FS, output="sos"), strips, axis=2)
+    sections = butter(2, HIGH_PASS_HZ, "highpass", fs=FS, output="sos")
+    return sosfiltfilt(sections, strips, axis=2, padlen=min(PADDING, strips.shape[2] - 1))
 
 
 def track(beats_s: np.ndarray, kinds: np.ndarray, samples: int) -> np.ndarray:

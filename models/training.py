@@ -18,6 +18,7 @@ from torch import nn
 from models import flow
 from models.batches import UNKNOWN_SHARE, StripBatches, oversampling, without_text
 from models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from models.contest import Contest, train_texture
 from models.crew import Crew, find_crew
 from models.denoiser import HeartNet, HeartNetConfig, StripNet, StripNetConfig
 from models.descent import Descent, Draws, drawn_ahead, seeded
@@ -29,6 +30,7 @@ from models.reports import TextEncoder, load_text_encoder, read_reports
 from models.shards import open_shards, prepare_shards, shard_job
 from models.statements import recognise
 from models.strip import CONTEXT, TOKEN
+from models.texture import Texture
 from models.vocabulary import STATEMENTS
 
 LAYOUTS = {"ptb-xl": "ptbxl", "mimic-iv-ecg": "mimic-iv-ecg"}
@@ -51,6 +53,7 @@ class Schedule:
     heart_batch: int = 256
     strip_steps: int = 3000
     strip_batch: int = 64
+    texture_steps: int = 8000
     rate: float = 1e-3
     seed: int = 7
     save_every: float = 180.0
@@ -69,6 +72,8 @@ class Run:
     schedule : Schedule
     begin : StripNet or int
         Strip network to start from, or the width of a new one.
+    texture : Texture, optional
+        Texture to start from.
     crew : Crew
     facts : mapping
         `training_data`, `licence` and whatever else the checkpoint shall tell.
@@ -78,6 +83,7 @@ class Run:
     out: Path
     schedule: Schedule = field(default_factory=Schedule)
     begin: StripNet | int = 128
+    texture: Texture | None = None
     crew: Crew = field(default_factory=Crew)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -90,8 +96,14 @@ def main(arguments: list[str] | None = None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     crew = find_crew(chosen.device)
     encoder = load_text_encoder(chosen.text_encoder) if chosen.text_encoder else None
-    begin = load_checkpoint(chosen.warm_start)[0].strip_net if chosen.warm_start else chosen.width
-    given = {"heart_steps": chosen.heart_steps, "strip_steps": chosen.strip_steps, "seed": chosen.seed}
+    warm = load_checkpoint(chosen.warm_start)[0] if chosen.warm_start else None
+    begin, texture = (warm.strip_net, warm.texture) if warm else (chosen.width, None)
+    given = {
+        "heart_steps": chosen.heart_steps,
+        "strip_steps": chosen.strip_steps,
+        "texture_steps": chosen.texture_steps,
+        "seed": chosen.seed,
+    }
     given |= {"strip_batch": chosen.batch, "save_every": chosen.save_every}
     schedule = Schedule(**given)
     records = open_records(chosen.data, chosen.layout, chosen.patients, chosen.test_fold)
@@ -100,7 +112,7 @@ def main(arguments: list[str] | None = None) -> None:
     if chosen.extra:
         facts["extra_data"] = f"{chosen.extra_source or Path(chosen.extra).name}, waveform only"
     out = Path(chosen.out or f"models/weights/{name}.safetensors")
-    run = Run(folder, out, schedule, begin, crew, facts)
+    run = Run(folder, out, schedule, begin, texture, crew, facts)
     train(material, run, (chosen.text_encoder, encoder) if encoder else None)
     if crew.leads:
         print(out)
@@ -179,6 +191,9 @@ def train(material: Material, run: Run, text: tuple[str, TextEncoder] | None = N
     parts = (linear.population, linear.rhythm, linear.heart, linear.scale, linear.ectopy)
     made = Checkpoint(facts, *parts, heart_net, begin, space)
     checkpoint = train_strip(batches, made, run)
+    if checkpoint and schedule.texture_steps:
+        contest = Contest(checkpoint, material, hearts.index[hearts.train], said, schedule.seed)
+        checkpoint = _with_texture(checkpoint, contest, run)
     crew.part()
     return checkpoint
 
@@ -265,6 +280,17 @@ def train_strip(batches: StripBatches, made: Checkpoint, run: Run) -> Checkpoint
     return write(calibrated=True) if crew.leads else checkpoint
 
 
+def _with_texture(checkpoint: Checkpoint, contest: Contest, run: Run) -> Checkpoint:
+    """The checkpoint with a texture that was trained on what it generates without one; written to `run.out`."""
+    schedule = run.schedule
+    file, steps = run.folder / "texture.pt", schedule.texture_steps
+    texture, facts = train_texture(contest, run.texture, file, steps, run.crew, schedule.save_every)
+    _log(run.folder, part="texture", **facts)
+    checkpoint = replace(checkpoint, facts={**checkpoint.facts, **facts}, texture=texture)
+    save_checkpoint(run.out, checkpoint)
+    return checkpoint
+
+
 def _stated(text: str) -> Mapping[str, float]:
     """Statements of a report, in the whole vocabulary."""
     return recognise(text, STATEMENTS).statements
@@ -331,8 +357,9 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     )
     say("--folder", help="working folder: prepared data, states, log; training/NAME if not said")
     say("--out", help="the finished checkpoint; models/weights/NAME.safetensors if not said")
-    say("--warm-start", help="checkpoint whose strip network to begin from")
+    say("--warm-start", help="checkpoint whose strip network and texture to begin from")
     say("--strip-steps", type=int, default=Schedule.strip_steps)
+    say("--texture-steps", type=int, default=Schedule.texture_steps, help="0: no texture")
     say("--heart-steps", type=int, default=Schedule.heart_steps)
     say("--batch", type=int, default=Schedule.strip_batch, help="strips per step, of all processes")
     say("--width", type=int, default=128, help="width of the strip network")

@@ -1,10 +1,13 @@
-"""A GPU's shortcuts: a failing compiler is a warning, a CPU is left alone; the rest needs a GPU."""
+"""Shortcuts: a failing compiler is a warning, a trace gives the same numbers; the rest needs a GPU."""
+
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 
 from models.acceleration import Compiled, half, peak_memory, quick
+from models.denoiser import StripNet, StripNetConfig
 from models.ecg import Conditions
 from models.generator import load_generator
 
@@ -22,7 +25,7 @@ def test_a_network_that_cannot_be_compiled_runs_as_it_is():
     net, x = torch.nn.Linear(3, 2), torch.ones(4, 3)
     compiled = Compiled(net, broken)
     with pytest.warns(
-        RuntimeWarning, match="the denoiser runs uncompiled, RuntimeError: .*no compiler for this"
+        RuntimeWarning, match="the denoiser runs as it is, slower, RuntimeError: .*no compiler for this"
     ):
         assert torch.equal(compiled(x), net(x))
     assert torch.equal(compiled(x), net(x))  # and says so once
@@ -35,9 +38,24 @@ def test_a_compiled_result_outlives_the_next_call():
     assert first.tolist() == [1, 2]
 
 
-def test_a_cpu_is_left_alone():
+def test_a_trace_gives_the_same_numbers_for_every_shape_and_thread():
+    torch.manual_seed(0)
+    net = StripNet(StripNetConfig(token=6, context=4, columns=3, width=8, depth=2, heads=2)).eval()
+    for weights in net.parameters():
+        torch.nn.init.normal_(weights, std=0.3)
+    fast = quick(net, CPU)
+    asked = [
+        (torch.randn(batch, count, 6), torch.rand(batch), torch.randn(batch, count, 4), torch.randn(batch, 3))
+        for batch, count in ((1, 9), (2, 9), (1, 12), (1, 9)) * 3
+    ]
+    with torch.no_grad(), ThreadPoolExecutor(4) as pool:
+        for inputs, found in zip(asked, pool.map(lambda inputs: fast(*inputs), asked), strict=True):
+            assert torch.allclose(found, net(*inputs), atol=1e-6)
+
+
+def test_a_cpu_keeps_full_precision():
     net = torch.nn.Linear(3, 2)
-    assert quick(net, CPU) is net and peak_memory(CPU) is None
+    assert peak_memory(CPU) is None
     with half(CPU):
         assert net(torch.ones(1, 3)).dtype == torch.float32
 

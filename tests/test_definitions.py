@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.beat import FRAME_MS, Timing
-from models.definitions import LIMITS, beyond, mirrored, qrs_axis, share_to_mirror
+from models.definitions import LIMITS, beyond, mirrored, qrs_axis
 
 TIMING = Timing(pr=180.0, qrs=100.0, qt=400.0, r=40.0)
 
@@ -40,10 +40,3 @@ def test_axis_is_mirrored_and_the_chest_leads_stay():
     after, timing = mirrored("LAFB", before, TIMING, wrong)
     assert qrs_axis(after[None])[0] == pytest.approx(-45.0, abs=3.0)
     assert np.array_equal(after[2:], before[2:]) and timing == TIMING
-
-
-def test_share_to_mirror_brings_the_share_of_the_records():
-    drawn, recorded = np.array([1.0] * 40 + [-1.0] * 60), np.array([1.0] * 10 + [-1.0] * 90)
-    share = share_to_mirror(recorded, drawn)
-    assert 0.6 + 0.4 * share == pytest.approx(0.9)
-    assert share_to_mirror(drawn, recorded) == 0.0

@@ -23,7 +23,9 @@ from models.shards import open_shards, prepare_shards
 from models.training import open_records
 
 ROOT = Path(__file__).resolve().parent.parent
-QUICK = "--heart-steps 100 --strip-steps 3 --width 32 --batch 8 --seed 3 --device cpu".split()
+QUICK = (
+    "--heart-steps 100 --strip-steps 3 --texture-steps 2 --width 32 --batch 8 --seed 3 --device cpu".split()
+)
 
 
 @pytest.fixture(scope="module")

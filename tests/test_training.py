@@ -24,7 +24,7 @@ TEXTS = {
     "atrial fibrillation": {"AFIB": 1.0},
     "sinus rhythm | premature ventricular contractions": {"PVC": 1.0, "SR": 1.0},
 }
-SMALL = Schedule(heart_steps=100, heart_batch=32, strip_steps=2, strip_batch=8)
+SMALL = Schedule(heart_steps=100, heart_batch=32, strip_steps=2, strip_batch=8, texture_steps=2)
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +86,11 @@ def test_training_writes_a_checkpoint_that_obeys(trained):
 def test_same_command_resumes(material, trained, tmp_path):
     log = [json.loads(line) for line in (trained / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in log if line["part"] == "strip"][-1] == SMALL.strip_steps
-    more = Schedule(heart_steps=100, heart_batch=32, strip_steps=3, strip_batch=8)
+    more = Schedule(heart_steps=100, heart_batch=32, strip_steps=3, strip_batch=8, texture_steps=2)
     checkpoint = train(
         material, Run(trained, tmp_path / "more.safetensors", more, 32, facts={"licence": "none"})
     )
-    assert checkpoint.facts["strip_steps"] == 3
+    assert checkpoint.facts["strip_steps"] == 3 and checkpoint.facts["texture_steps"] == 2
     state = torch.load(trained / "strip.pt", weights_only=True)
     assert state["step"] == 3
 
@@ -101,8 +101,9 @@ def test_checkpoint_comes_back_as_it_was(trained, tmp_path):
     assert digest == same
     assert again.facts == checkpoint.facts
     assert np.array_equal(again.heart.mean, checkpoint.heart.mean)
-    for name, weights in checkpoint.strip_net.state_dict().items():
-        assert torch.equal(weights, again.strip_net.state_dict()[name])
+    for net in ("strip_net", "texture"):
+        for name, weights in getattr(checkpoint, net).state_dict().items():
+            assert torch.equal(weights, getattr(again, net).state_dict()[name])
 
 
 def test_missing_measurements_are_named():

@@ -1,0 +1,100 @@
+"""The texture of strips: nothing until trained, learnt from recorded ones, the same whatever it was trained beside."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from models.checkpoints import load_checkpoint, save_checkpoint
+from models.contest import Contest, train_texture
+from models.crew import Crew
+from models.ecg import Conditions
+from models.generator import WEIGHTS, BundledGenerator
+from models.texture import Critic, Texture, TextureConfig, slow, views
+
+CPU = torch.device("cpu")
+SMALL = TextureConfig(8, (1, 2))
+
+
+def sparse(count, draw):
+    """Strips of noise that a recorder keeps as straight lines: most samples have no bend."""
+    times = np.arange(512)
+    strips = np.zeros((count, 8, len(times)), np.float32)
+    for lead in strips.reshape(-1, len(times)):
+        kept = np.unique(np.r_[0, draw.choice(times, 120, replace=False), times[-1]])
+        lead[:] = np.interp(times, kept, draw.normal(0, 0.01, len(kept)))
+    return strips
+
+
+class Toy(Contest):
+    """A contest between sparse and smooth noise of one size."""
+
+    def __init__(self):
+        draw = np.random.default_rng(0)
+        self.seed, self.made = 5, draw.normal(0, 0.01, (64, 8, 512)).astype(np.float32)
+        self.recorded = sparse(64, draw)
+
+    def _batch(self, draw, device):
+        rows = draw.integers(0, 64, (2, 8))
+        parts = (self.recorded[rows[0]], self.made[rows[1]], draw.standard_normal((8, 8, 512), np.float32))
+        return [torch.from_numpy(part) for part in parts]
+
+
+def straight(strips):
+    """Share of samples whose bend is small beside the typical one."""
+    bends = np.abs(np.diff(np.asarray(strips), 2, axis=2))
+    return (bends < 0.2 * bends.std()).mean()
+
+
+def test_an_untrained_texture_changes_nothing():
+    strips, noise = torch.randn(2, 8, 300), torch.randn(2, 8, 300)
+    assert torch.equal(Texture(SMALL)(strips, noise), strips)
+    assert Critic(8)(strips).shape == (2, 2)
+
+
+def test_bends_are_seen_where_they_are():
+    strips = torch.zeros(1, 8, 40)
+    strips[:, :, 20] = 1.0
+    seen = views(strips)
+    assert seen.shape == (1, 24, 40)
+    assert seen[0, 16].abs().argmax() == 20
+    assert slow(torch.ones(1, 8, 100)).mean() == pytest.approx(1.0)
+
+
+def test_the_texture_of_straight_lines_is_learnt(tmp_path):
+    toy = Toy()
+    texture, facts = train_texture(toy, None, tmp_path / "texture.pt", 150, Crew(), 1e9)
+    made = torch.from_numpy(toy.made)
+    shown = texture(made, torch.randn(made.shape, generator=torch.Generator().manual_seed(0)))
+    before, after, goal = (straight(part) for part in (made, shown, toy.recorded))
+    assert before < after and abs(after - goal) < 0.7 * abs(before - goal)
+    assert slow(shown - made).abs().mean() < 0.005
+    assert facts["texture_steps"] == 150 and np.isfinite(facts["critic_loss"])
+
+
+def test_a_contest_that_was_interrupted_ends_the_same(tmp_path):
+    toy = Toy()
+    whole, _ = train_texture(toy, None, tmp_path / "whole.pt", 4, Crew(), 1e9)
+    train_texture(toy, None, tmp_path / "parts.pt", 2, Crew(), 1e9)
+    parts, facts = train_texture(toy, None, tmp_path / "parts.pt", 4, Crew(), 1e9)
+    assert facts["texture_steps"] == 4
+    for name, weights in whole.state_dict().items():
+        assert torch.equal(weights, parts.state_dict()[name])
+    again, facts = train_texture(toy, None, tmp_path / "parts.pt", 4, Crew(), 1e9)
+    assert facts == {"texture_steps": 4} and torch.equal(again.leave.weight, parts.leave.weight)
+
+
+def test_a_checkpoint_keeps_its_texture_and_the_generator_shows_it(tmp_path):
+    bare = replace(load_checkpoint(WEIGHTS / "ptbxl.safetensors")[0], texture=None)
+    texture = Texture(SMALL)
+    torch.nn.init.normal_(texture.leave.weight, std=0.1, generator=torch.Generator().manual_seed(0))
+    save_checkpoint(tmp_path / "with.safetensors", replace(bare, texture=texture))
+    kept, _ = load_checkpoint(tmp_path / "with.safetensors")
+    assert kept.texture.config == SMALL
+    plain, other = (BundledGenerator(one, "", CPU) for one in (bare, kept))
+    asked = [Conditions(50, "female", 70, "sinus rhythm")] * 2
+    before, after = (generator.generate(asked, [1, 2]).signals for generator in (plain, other))
+    assert 0 < np.abs(after - before).max() < 1.0
+    assert np.array_equal(other.generate(asked[1:], [2]).signals[0], after[1])
+    assert np.allclose(after[:, 1] - after[:, 0], after[:, 2], atol=1e-6), "III = II - I"
