@@ -17,6 +17,7 @@ from models.ectopy import EctopyModel
 from models.encoding import Encoding
 from models.heart import HeartModel, Shapes
 from models.loading import load_weights
+from models.notches import Notches
 from models.population import Population
 from models.reports import ReportSpace
 from models.rhythm import RhythmModel
@@ -39,6 +40,7 @@ class Checkpoint:
         it was trained; written as JSON.
     population, rhythm, heart, scale, ectopy
         The linear parts.
+    notches : Notches
     heart_net, strip_net
         The velocity networks.
     reports : ReportSpace, optional
@@ -53,6 +55,7 @@ class Checkpoint:
     heart: HeartModel
     scale: StripScale
     ectopy: EctopyModel
+    notches: Notches
     heart_net: HeartNet
     strip_net: StripNet
     reports: ReportSpace | None = None
@@ -113,6 +116,7 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
         "scale.activity": checkpoint.scale.activity,
         "scale.quiet": checkpoint.scale.quiet,
         "ectopy.log_size": checkpoint.ectopy.log_size,
+        **{f"notches.{part}": rows for part, rows in vars(checkpoint.notches).items()},
     }
     shapes = {
         "p_shapes": heart.p_shapes,
@@ -183,6 +187,7 @@ def _assembled(
         ),
         StripScale(*_parts(arrays, "scale", "envelope token beat activity quiet")),
         EctopyModel(_shapes(arrays, "ectopic_shapes"), arrays["ectopy.log_size"]),
+        Notches(*_parts(arrays, "notches", "size kernel spread")),
         _network(HeartNet(HeartNetConfig(**config["heart_net"])), "heart_net", tensors, path, device),
         _network(StripNet(StripNetConfig(**config["strip_net"])), "strip_net", tensors, path, device),
         ReportSpace(config["text_encoder"], *_parts(arrays, "reports", "centre basis spread"))

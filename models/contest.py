@@ -55,7 +55,7 @@ class Contest:
         self.material, self.chosen, self.seed = material, chosen, seed
         some = np.random.default_rng((seed, CONTEST)).permutation(chosen)[:MOST_MADE]
         plain = BundledGenerator(replace(checkpoint, texture=None), "", torch.device("cpu"))
-        made = plain.strips(requests_like(material, some, said[some], seed))
+        made, _ = plain.strips(requests_like(material, some, said[some], seed))
         self.made = made[:, [LEADS.index(lead) for lead in INDEPENDENT_LEADS]]
 
     def critic_loss(self, texture: nn.Module, critic: nn.Module, draw: np.random.Generator) -> Tensor:
@@ -93,7 +93,7 @@ def train_texture(  # noqa: PLR0913 (what a training consists of)
     crew, draw = Crew(device=crew.device), torch.Generator().manual_seed(contest.seed)
     about = {"weight_decay": 0.0, "betas": BETAS}
     texture = Descent(begin or seeded(Texture(TextureConfig()), draw), file, crew, RATES[0], **about)
-    critic = Descent(_critic(contest.seed), file.with_stem("critic"), crew, RATES[1], **about)
+    critic = Descent(_critic(contest.seed), file.with_stem(f"{file.stem}-critic"), crew, RATES[1], **about)
     losses: list[float] = []
     for step in range(texture.step, steps):
         numbers = np.random.default_rng((contest.seed, CONTEST, step))

@@ -15,6 +15,7 @@ from models.codec import to_tokens
 from models.ectopy import FEWEST_BEATS, EctopyModel, carries_ectopy, ectopic_beats, fit_ectopy
 from models.encoding import AGE_CENTRE, Encoding, with_rhythm
 from models.heart import HeartModel, fill, fit_heart, heart_vectors
+from models.notches import Notches, fit_notches
 from models.population import Population, fit_population
 from models.preparation import FINE, SAMPLES, Material
 from models.rhythm import RhythmModel, fit_rhythm
@@ -47,6 +48,7 @@ class Linear:
     heart: HeartModel
     scale: StripScale
     ectopy: EctopyModel
+    notches: Notches
     facts: Mapping[str, Any]
 
 
@@ -119,6 +121,7 @@ def fit_linear(material: Material) -> tuple[Linear, Hearts]:
         heart,
         _fit_scale(material, np.flatnonzero(material.table["fold"].to_numpy() != VALIDATION_FOLD)),
         fit_ectopy(ectopic if len(ectopic) >= FEWEST_BEATS else list(some.beats)),  # else early, not other
+        fit_notches(heart.qrst_shapes, np.asarray(some.beats, float)),
         facts,
     )
     said = [material.statements[row] for row in known]

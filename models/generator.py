@@ -24,7 +24,7 @@ from models.strip import FS, TOKEN, render, track
 WEIGHTS = Path(__file__).parent / "weights"
 SECONDS = 10.0
 MARGIN_S = 1.0
-POPULATION, RHYTHM, HEART, STRIP, P_WAVE, ECTOPY, TEXTURE = range(7)
+POPULATION, RHYTHM, HEART, STRIP, P_WAVE, ECTOPY, TEXTURE, NOTCHES = range(8)
 """Independent streams of one ECG's seed: one part of the ECG changes without stirring the others."""
 
 
@@ -217,7 +217,11 @@ class BundledGenerator:
             heart.timing.within(60_000 / r.heart_rate) for heart, r in zip(hearts, requests, strict=True)
         ]
         margin = int(MARGIN_S * FS)  # the high-pass filter settles outside the strip
-        beats = render([heart.beat for heart in hearts], timings, instants, samples + 2 * margin, others)
+        fine = [
+            heart.beat + part.notches.draw(heart.beat, np.random.default_rng((r.seed, NOTCHES)))
+            for heart, r in zip(hearts, requests, strict=True)
+        ]
+        beats = render(fine, timings, instants, samples + 2 * margin, others)
         beats = beats[:, :, margin:-margin]
         noise = np.stack([heart.noise_mv for heart in hearts])
         residual = self._sample_residual(beats, noise, rhythms, told, requests)

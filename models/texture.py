@@ -84,14 +84,18 @@ class Critic(nn.Module):
         )
         self.near = spectral_norm(nn.Conv1d(channels[-1], 1, 3, 1, 1))
         self.whole = nn.Sequential(
-            spectral_norm(nn.Linear(2 * sum(channels[1:]), 64)),
+            spectral_norm(nn.Linear(2 * sum(channels), 64)),
             nn.LeakyReLU(0.2),
             spectral_norm(nn.Linear(64, 1)),
         )
 
     def forward(self, strips: Tensor) -> Tensor:
         """(batch, 8, sample), mV -> (batch, 2): above 0 where they look recorded."""
-        hidden, seen = views(strips), []
+        hidden = views(strips)
+        seen = [
+            hidden.abs().mean(dim=2),
+            torch.exp(-3 * hidden.abs()).mean(dim=2),
+        ]  # sizes, and how often small
         for layer in self.body:
             hidden = functional.leaky_relu(layer(hidden), 0.2)
             seen += [hidden.mean(dim=2), hidden.std(dim=2)]

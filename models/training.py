@@ -188,7 +188,7 @@ def train(material: Material, run: Run, text: tuple[str, TextEncoder] | None = N
         "schedule": asdict(schedule),
         "heart_loss": heart_loss,
     }
-    parts = (linear.population, linear.rhythm, linear.heart, linear.scale, linear.ectopy)
+    parts = (linear.population, linear.rhythm, linear.heart, linear.scale, linear.ectopy, linear.notches)
     made = Checkpoint(facts, *parts, heart_net, begin, space)
     checkpoint = train_strip(batches, made, run)
     if checkpoint and schedule.texture_steps:

@@ -103,7 +103,7 @@ def test_hearts_recorded_with_more_noise_have_rougher_beats(planted):
 
 def test_hearts_keep_to_the_limits_that_define_their_statements(model):
     rows = ENCODING.rows(*np.full((3, 50), [[60.0], [1.0], [1.0]]), [{"CLBBB": 1.0, "SR": 1.0}] * 50)
-    white = np.random.default_rng(0).normal(size=(50, model.dimension))
+    white = 3 * np.random.default_rng(0).normal(size=(50, model.dimension))
     free, kept = (
         [heart.timing.qrs for heart in model.hearts(white, rows, [True] * 50, by_definition=strict)]
         for strict in (False, True)

@@ -1,0 +1,57 @@
+"""Fine notches of the QRS complex that no principal component holds: a heart's own, the same in all its beats."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import convolve1d
+
+from models.beat import FRAME_MS, FRAME_QRS
+from models.heart import QRST_SPAN, Shapes, sizes
+
+QRS_SPAN = (FRAME_MS >= -4.0) & (FRAME_MS <= FRAME_QRS + 10.0)
+TAPS = 33
+FURTHEST = 2.0
+
+
+@dataclass(frozen=True)
+class Notches:
+    """Noise of the size, spectrum and place of what the components leave of recorded QRS complexes.
+
+    Parameters
+    ----------
+    size : ndarray, shape (8, len(FRAME_MS))
+        Typical size over that of the beat without its P wave; 0 outside the QRS complex.
+    kernel : ndarray, shape (TAPS,)
+        What white noise is convolved with; its squares sum to 1.
+    spread : ndarray, shape (1,)
+        Standard deviation of the logarithm of the size among hearts.
+    """
+
+    size: np.ndarray
+    kernel: np.ndarray
+    spread: np.ndarray
+
+    def draw(self, beat: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+        """Notches of a heart with this beat (mV, in the reference frame), mV, (8, len(FRAME_MS))."""
+        own = np.exp(self.spread[0] * np.clip(draw.standard_normal(), -FURTHEST, FURTHEST))
+        noise = convolve1d(draw.standard_normal(beat.shape), self.kernel, axis=1)
+        return own * sizes(beat[None][:, :, QRST_SPAN])[0] * self.size * noise
+
+
+def fit_notches(shapes: Shapes, beats: np.ndarray) -> Notches:
+    """The notches of recorded beats, (record, 8, len(FRAME_MS)) in mV, that `shapes` do not hold."""
+    size = sizes(beats[:, :, QRST_SPAN])
+    left = np.zeros(beats.shape)
+    left[:, :, QRST_SPAN] = beats[:, :, QRST_SPAN] - shapes.decode(
+        shapes.encode(beats[:, :, QRST_SPAN]), size
+    )
+    inside = left[:, :, QRS_SPAN] / size[:, None, None]
+    own = np.sqrt((inside**2).mean(axis=(1, 2))) + 1e-9
+    window = np.hanning(inside.shape[2])
+    power = np.abs(np.fft.rfft(inside * window / own[:, None, None], 128, axis=2)) ** 2
+    kernel = np.roll(np.fft.irfft(np.sqrt(np.median(power.mean(axis=1), axis=0))), TAPS // 2)[:TAPS]
+    typical = np.zeros(beats.shape[1:])
+    typical[:, QRS_SPAN] = np.exp(np.log(own).mean()) * np.sqrt(
+        ((inside / own[:, None, None]) ** 2).mean(axis=0)
+    )
+    return Notches(typical, kernel / np.linalg.norm(kernel), np.array([np.log(own).std()]))
