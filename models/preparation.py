@@ -152,7 +152,7 @@ def read_measured(path: str | Path) -> pd.DataFrame:
 
 
 def labelled_strips(records: Records) -> Iterator[tuple[list[dict], ECG]]:
-    """Batches of records with what is known of each; records that cannot be read are left out."""
+    """Batches of records with what is known of each; what cannot be read or lacks a lead is left out."""
     for start in range(0, len(records), BATCH):
         rows = list(range(start, min(start + BATCH, len(records))))
         try:
@@ -160,13 +160,20 @@ def labelled_strips(records: Records) -> Iterator[tuple[list[dict], ECG]]:
         except (ValueError, OSError):  # one of them is missing, broken or of another length
             parts = [(row, ecg) for row in rows if (ecg := _readable(records, row)) is not None]
         for chosen, ecg in parts:
-            yield records.table.iloc[np.atleast_1d(chosen)].to_dict("records"), ecg
+            if _whole(ecg):
+                yield records.table.iloc[np.atleast_1d(chosen)].to_dict("records"), ecg
 
 
 def waveforms(path: str | Path) -> Iterator[tuple[list[dict], ECG]]:
-    """Records of which only the waveform is used, by name."""
-    for name, ecg in read_files([path]):
-        yield [{"record": name}], ecg
+    """Records of which only the waveform is used, by name; what cannot be read or lacks a lead is left out."""
+    for name, ecg in read_files([path], unreadable={}):
+        if _whole(ecg):
+            yield [{"record": name}], ecg
+
+
+def _whole(ecg: ECG) -> bool:
+    """Whether all leads that are learnt are there."""
+    return set(INDEPENDENT_LEADS) <= set(ecg.leads)
 
 
 def _readable(records: Records, row: int) -> ECG | None:

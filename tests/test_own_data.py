@@ -18,7 +18,7 @@ from models.crew import Crew
 from models.ecg import Conditions
 from models.fitting import sample_of_records, table_with_means
 from models.generator import load_generator
-from models.preparation import read_measured
+from models.preparation import read_measured, waveforms
 from models.shards import open_shards, prepare_shards
 from models.training import open_records
 
@@ -158,6 +158,15 @@ def test_a_record_that_cannot_be_read_is_left_out(sets, small_shards, tmp_path):
     material = open_shards(prepare_shards(tmp_path, records, read_measured(measured)))
     whole = open_records(data, "ptb-xl").table["record"].iloc[[0, 1, 2, 4, 5, 6, 7]].astype(str)
     assert set(material.table["record"]) <= set(whole) and len(material.table) >= 5
+
+
+def test_a_waveform_that_lacks_a_lead_is_left_out(tmp_path):
+    whole = simulated(1)
+    for name, leads in (("whole", whole.leads), ("limbs", ("I", "II", "III"))):
+        table = pd.DataFrame({lead: whole.lead(lead)[0] for lead in leads})
+        (tmp_path / f"{name}.csv").write_text(f"# fs: {whole.fs}\n{table.to_csv(index=False)}")
+    (tmp_path / "broken.csv").write_text("# fs: 500\nI,II\nhigh,low\n")
+    assert [rows for rows, _ in waveforms(tmp_path)] == [[{"record": "whole"}]]
 
 
 def test_material_on_disk_is_material_in_memory(sets, small_shards, tmp_path):
