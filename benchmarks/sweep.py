@@ -167,8 +167,8 @@ def overlapping(design: Design, generator: Generator, place: Path) -> float:
         both, _, _ = timed(lambda at=at: sweep_and_measure(design, generator, at, measure, **quiet))
         ratios.append((made + measured) / both)
         possible.append((made + measured) / max(made, measured))
-    print(f"made and measured    {spread(ratios, '.2f')} x as fast at once as one after the other, {len(design):,} ECGs; "
-          f"{statistics.median(possible):.2f} x is possible")  # fmt: skip
+    print(f"made and measured    {spread(ratios, '.2f')} x as fast at once as one after the other; "
+          f"{statistics.median(possible):.2f} x is possible ({len(design):,} ECGs)")  # fmt: skip
     return statistics.median(ratios)
 
 
