@@ -17,7 +17,7 @@ from models.encoding import with_rhythm
 from models.fitting import table_with_means
 from models.generator import BundledGenerator, Request
 from models.preparation import Material
-from models.texture import Critic, Texture, TextureConfig, slow
+from models.texture import Critic, Texture, TextureConfig
 
 MOST_MADE = 2048
 """Strips generated to learn from; of the records as many are looked at as there are."""
@@ -27,8 +27,6 @@ EDGE = 125
 MEMORY = 0.999
 RATES, BETAS = (2e-4, 4e-4), (0.0, 0.9)
 """Of texture and critic, which is to be ahead. Source: Heusel et al. 2017 (two time scales)."""
-SLOW_MV, SLOW_SHARE = 0.005, 0.5
-"""What a correction may change over a tenth of a second before it counts as much, and how much that is."""
 ROUNDING_MV = 0.001
 CONTEST = 2
 """Stream of the seed, beside those of `models.training`."""
@@ -67,11 +65,9 @@ class Contest:
         return (functional.relu(1 - right) + functional.relu(1 + wrong)).mean(0).sum()
 
     def texture_loss(self, texture: nn.Module, critic: nn.Module, draw: np.random.Generator) -> Tensor:
-        """How well the critic sees through corrected strips, and how much of what is slow was changed."""
+        """How well the critic sees through corrected strips."""
         _, made, noise = self._batch(draw, next(texture.parameters()).device)
-        shown = texture(made, noise)
-        changed = (slow(shown - made) / SLOW_MV).square().mean()
-        return SLOW_SHARE * changed - critic(_rounded(shown, draw)).mean(0).sum()
+        return -critic(_rounded(texture(made, noise), draw)).mean(0).sum()
 
     def _batch(self, draw: np.random.Generator, device: torch.device) -> list[Tensor]:
         """Recorded strips, generated strips (mV) and noise for the texture, each (BATCH, 8, CROP)."""

@@ -1,7 +1,7 @@
 """The texture of recorded strips, a small correction to generated ones, and the critic it is learnt from.
 
 Recorders store lines that are straight within a few microvolts, so that recorded noise is sparse where a flow's is
-smooth, and keep more detail in the QRS complex. The correction is local: what is slower than a tenth of a second stays.
+smooth. Waves stay where they are: what of a correction is slow is taken out of it.
 """
 
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ SIZES_MV = (0.1, 0.005, 0.003)
 LEAST_MV = 0.0005
 REACH = 17
 """Samples over which the size of a correction is taken from the strip's own bends."""
-SLOW = 25
-"""Samples, 100 ms: the mean of a correction over so many is to be nothing."""
+SLOW = 11
+"""Samples, 44 ms: the mean of a correction over so many, twice, is taken out of it, so that waves stay where they are."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ class Texture(nn.Module):
             hidden = hidden + block(hidden * (1 + scale) + shift)
         bends = _bends(strips).abs()
         size = functional.avg_pool1d(bends, REACH, 1, REACH // 2, count_include_pad=False) + LEAST_MV
-        return strips + size * self.leave(functional.silu(hidden))
+        change = size * self.leave(functional.silu(hidden))
+        return strips + change - _slow(change)
 
 
 class Critic(nn.Module):
@@ -108,9 +109,12 @@ def views(strips: Tensor) -> Tensor:
     return torch.cat([torch.asinh(part / size) for part, size in zip(parts, SIZES_MV, strict=True)], dim=1)
 
 
-def slow(change: Tensor) -> Tensor:
-    """Means of a correction over `SLOW` samples, mV."""
-    return functional.avg_pool1d(change, SLOW, 1)
+def _slow(change: Tensor) -> Tensor:
+    """What of a correction is slow, mV."""
+    for _ in range(2):
+        ends = functional.pad(change, (SLOW // 2, SLOW // 2), mode="replicate")
+        change = functional.avg_pool1d(ends, SLOW, 1)
+    return change
 
 
 def _slopes(strips: Tensor) -> Tensor:

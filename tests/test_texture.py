@@ -11,7 +11,7 @@ from models.contest import Contest, train_texture
 from models.crew import Crew
 from models.ecg import Conditions
 from models.generator import WEIGHTS, BundledGenerator
-from models.texture import Critic, Texture, TextureConfig, slow, views
+from models.texture import Critic, Texture, TextureConfig, views
 
 CPU = torch.device("cpu")
 SMALL = TextureConfig(8, (1, 2))
@@ -59,7 +59,6 @@ def test_bends_are_seen_where_they_are():
     seen = views(strips)
     assert seen.shape == (1, 24, 40)
     assert seen[0, 16].abs().argmax() == 20
-    assert slow(torch.ones(1, 8, 100)).mean() == pytest.approx(1.0)
 
 
 def test_the_texture_of_straight_lines_is_learnt(tmp_path):
@@ -69,7 +68,8 @@ def test_the_texture_of_straight_lines_is_learnt(tmp_path):
     shown = texture(made, torch.randn(made.shape, generator=torch.Generator().manual_seed(0)))
     before, after, goal = (straight(part) for part in (made, shown, toy.recorded))
     assert before + 0.02 < after < goal, "150 steps are the beginning of it"
-    assert slow(shown - made).abs().mean() < 0.005
+    change = (shown - made).mean(dim=2)
+    assert change.abs().max() < 0.05 * (shown - made).std(), "what is slow stays"
     assert facts["texture_steps"] == 150 and np.isfinite(facts["critic_loss"])
 
 
