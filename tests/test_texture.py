@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
 import torch
 
 from models.checkpoints import load_checkpoint, save_checkpoint
