@@ -20,7 +20,7 @@ LEAST_MV = 0.0005
 REACH = 17
 """Samples over which the size of a correction is taken from the strip's own bends."""
 SLOW = 11
-"""Samples, 44 ms: the mean of a correction over so many, twice, is taken out of it, so that waves stay where they are."""
+"""Samples, 44 ms: the mean of a correction over so many, twice, is taken out of it, so that waves stay in place."""
 
 
 @dataclass(frozen=True)
