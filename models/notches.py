@@ -47,11 +47,12 @@ def fit_notches(shapes: Shapes, beats: np.ndarray) -> Notches:
     )
     inside = left[:, :, QRS_SPAN] / size[:, None, None]
     own = np.sqrt((inside**2).mean(axis=(1, 2))) + 1e-9
-    window = np.hanning(inside.shape[2])
-    power = np.abs(np.fft.rfft(inside * window / own[:, None, None], 128, axis=2)) ** 2
-    kernel = np.roll(np.fft.irfft(np.sqrt(np.median(power.mean(axis=1), axis=0))), TAPS // 2)[:TAPS]
+    alike = inside / own[:, None, None]
+    profile = 1.4826 * np.median(np.abs(alike), axis=0) + 1e-9
+    # of noise that is as large everywhere: the profile's own spectrum comes back when notches are drawn
+    power = np.abs(np.fft.rfft(alike / profile * np.hanning(alike.shape[2]), 128, axis=2)) ** 2
+    typical_power = np.exp(np.log(power + 1e-12).mean(axis=(0, 1)))
+    kernel = np.roll(np.fft.irfft(np.sqrt(typical_power)), TAPS // 2)[:TAPS]
     typical = np.zeros(beats.shape[1:])
-    typical[:, QRS_SPAN] = np.exp(np.log(own).mean()) * np.sqrt(
-        ((inside / own[:, None, None]) ** 2).mean(axis=0)
-    )
+    typical[:, QRS_SPAN] = np.exp(np.log(own).mean()) * profile
     return Notches(typical, kernel / np.linalg.norm(kernel), np.array([np.log(own).std()]))
