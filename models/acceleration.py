@@ -63,7 +63,8 @@ class Traced:
             if shapes not in self._traces:
                 with warnings.catch_warnings(), torch.no_grad():
                     warnings.simplefilter("ignore")  # that shapes become constants, which they are here
-                    self._traces[shapes] = torch.jit.trace(self._net, inputs, check_trace=False)
+                    traced = torch.jit.trace(self._net.eval(), inputs, check_trace=False)
+                    self._traces[shapes] = torch.jit.freeze(traced)
         return self._traces[shapes](*inputs)
 
 

@@ -34,13 +34,13 @@ def to_tokens(strips: np.ndarray) -> np.ndarray:
     padded[:, :, HOP : HOP + samples] = strips
     pieces = padded.reshape(batch, leads, count + 1, HOP)
     frames = np.concatenate([pieces[:, :, :-1], pieces[:, :, 1:]], axis=-1)
-    return np.einsum("blts,ks->btlk", frames, BASIS, optimize=True).reshape(batch, count, leads * HOP)
+    return (frames @ BASIS.T).swapaxes(1, 2).reshape(batch, count, leads * HOP)
 
 
 def to_strips(tokens: np.ndarray, leads: int, samples: int) -> np.ndarray:
     """Tokens (batch, token, lead * HOP) as strips (batch, lead, sample); undoes `to_tokens`."""
     batch, count, _ = tokens.shape
-    frames = np.einsum("btlk,ks->blts", tokens.reshape(batch, count, leads, HOP), BASIS, optimize=True)
+    frames = (tokens.reshape(batch, count, leads, HOP) @ BASIS).swapaxes(1, 2)
     strips = np.zeros((batch, leads, count + 1, HOP))
     strips[:, :, :-1] += frames[..., :HOP]
     strips[:, :, 1:] += frames[..., HOP:]

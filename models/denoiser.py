@@ -130,17 +130,30 @@ class _Block(nn.Module):
 
     def forward(self, hidden: torch.Tensor, about: torch.Tensor, turns: Turns) -> torch.Tensor:
         scale_a, shift_a, gate_a, scale_b, shift_b, gate_b = self.modulate(about)[:, None].chunk(6, dim=-1)
-        inner = self.norm(hidden) * (1 + scale_a) + shift_a
-        inner = inner + self.near(inner.transpose(1, 2)).transpose(1, 2)
-        hidden = hidden + gate_a * self.attended(self._attend(inner, turns))
-        return hidden + gate_b * self.layers(self.norm(hidden) * (1 + scale_b) + shift_b)
+        inner = torch.addcmul(shift_a, self.norm(hidden), 1 + scale_a)
+        inner = inner + self._beside(inner)
+        hidden = torch.addcmul(hidden, gate_a, self.attended(self._attend(inner, turns)))
+        return torch.addcmul(
+            hidden, gate_b, self.layers(torch.addcmul(shift_b, self.norm(hidden), 1 + scale_b))
+        )
+
+    def _beside(self, inner: torch.Tensor) -> torch.Tensor:
+        """What the convolution makes of every token's neighbours; as one in two dimensions it is twice as fast."""
+        near, rows = self.near, inner.transpose(1, 2)[:, :, None]
+        padding = (0, near.padding[0])
+        made = functional.conv2d(rows, near.weight[:, :, None], near.bias, 1, padding, groups=near.groups)
+        return made[:, :, 0].transpose(1, 2)
 
     def _attend(self, inner: torch.Tensor, turns: Turns) -> torch.Tensor:
         """Every token's mean of all tokens' values, weighted by likeness; positions enter by rotation."""
         batch, count, width = inner.shape
         parts = self.query_key_value(inner).view(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         (query, key), value = _rotate(parts[:2], turns), parts[2]
-        mean = functional.scaled_dot_product_attention(query, key, value)
+        if inner.device.type == "cpu":  # for some hundred tokens faster than the fused kernel
+            likeness = query @ (key / math.sqrt(key.shape[-1])).transpose(-1, -2)
+            mean = likeness.softmax(dim=-1) @ value
+        else:
+            mean = functional.scaled_dot_product_attention(query, key, value)
         return mean.transpose(1, 2).reshape(batch, count, width)
 
 

@@ -75,6 +75,8 @@ class BundledGenerator:
         self.name = checkpoint.facts["name"]
         self.digest = f"{digest}-{steps}" + ("-bf16" if self.device.type == "cuda" else "")
         self.reader = Reader(checkpoint.reports, text_encoder) if checkpoint.reports else None
+        on_gpu = self.device.type == "cuda"
+        self._heart_net = checkpoint.heart_net if on_gpu else quick(checkpoint.heart_net, self.device)
         self._strip_net = quick(checkpoint.strip_net, self.device)
         self._texture = quick(checkpoint.texture, self.device) if checkpoint.texture else None
         self._told: set[str] = set()
@@ -248,7 +250,7 @@ class BundledGenerator:
 
     def _sample_hearts(self, rows: np.ndarray, requests: Sequence[Request]) -> np.ndarray:
         """Whitened hearts, (batch, dimension)."""
-        net = self.checkpoint.heart_net
+        net = self._heart_net
         noise = np.stack(
             [
                 np.random.default_rng((r.seed, HEART)).standard_normal(self.checkpoint.heart.dimension)
@@ -351,5 +353,5 @@ def load_generator(
         raise ValueError(
             f"text_encoder must be left out, got one for {str(which)!r}, which was trained on statements alone"
         )
-    steps = 4 if steps is None else steps
+    steps = 2 if steps is None else steps
     return BundledGenerator(checkpoint, digest, chosen, steps, text_encoder=text_encoder)

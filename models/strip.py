@@ -24,6 +24,7 @@ NOISE_LIMITS_MV = (2e-4, 0.5)
 CONTEXT = TOKEN + LEAD_COUNT * BANDS + len(TRACK_NAMES)
 CLIP = 8.0
 HIGH_PASS_HZ = 0.5
+_SECTIONS = butter(2, HIGH_PASS_HZ, "highpass", fs=FS, output="sos")
 PADDING = 750
 """Samples mirrored at either end before filtering; with scipy's few the first and last second would swing."""
 
@@ -140,8 +141,7 @@ def render(
 
 def high_passed(strips: np.ndarray) -> np.ndarray:
     """Strips at `FS` without baseline wander below `HIGH_PASS_HZ`; no phase is shifted."""
-    sections = butter(2, HIGH_PASS_HZ, "highpass", fs=FS, output="sos")
-    return sosfiltfilt(sections, strips, axis=2, padlen=min(PADDING, strips.shape[2] - 1))
+    return sosfiltfilt(_SECTIONS, strips, axis=2, padlen=min(PADDING, strips.shape[2] - 1))
 
 
 def track(beats_s: np.ndarray, kinds: np.ndarray, samples: int) -> np.ndarray:
