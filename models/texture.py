@@ -19,8 +19,8 @@ SIZES_MV = (0.1, 0.005, 0.003)
 LEAST_MV = 0.0005
 REACH = 17
 """Samples over which the size of a correction is taken from the strip's own bends."""
-SLOW = 11
-"""Samples, 44 ms: the mean of a correction over so many, twice, is taken out of it, so that waves stay in place."""
+SLOW = 5
+"""Samples, 20 ms: the mean of a correction over so many, twice, is taken out of it, so that waves stay in place."""
 
 
 @dataclass(frozen=True)
