@@ -244,7 +244,7 @@ def _fingerprint(tensors: Mapping[str, torch.Tensor]) -> str:
 
 def _texture(config: Mapping[str, Any]) -> Texture:
     """A texture network of these sizes; JSON knows no tuples."""
-    return Texture(TextureConfig(config["width"], tuple(config["dilations"])))
+    return Texture(TextureConfig(config["width"], tuple(config["dilations"]), config["slow"]))
 
 
 def _shapes(arrays: Mapping[str, np.ndarray], prefix: str) -> Shapes:

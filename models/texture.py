@@ -19,16 +19,18 @@ SIZES_MV = (0.1, 0.005, 0.003)
 LEAST_MV = 0.0005
 REACH = 17
 """Samples over which the size of a correction is taken from the strip's own bends."""
-SLOW = 5
-"""Samples, 20 ms: the mean of a correction over so many, twice, is taken out of it, so that waves stay in place."""
 
 
 @dataclass(frozen=True)
 class TextureConfig:
-    """Sizes of `Texture`: channels, and the dilation of each block."""
+    """Sizes of `Texture`: channels, the dilation of each block, and samples whose mean, taken twice, is slow.
+
+    What is slow (20 ms) is taken out of a correction, so that waves stay in place.
+    """
 
     width: int = 40
     dilations: tuple[int, ...] = (1, 2, 4, 8)
+    slow: int = 5
 
 
 class Texture(nn.Module):
@@ -69,7 +71,7 @@ class Texture(nn.Module):
         bends = _bends(strips).abs()
         size = functional.avg_pool1d(bends, REACH, 1, REACH // 2, count_include_pad=False) + LEAST_MV
         change = size * self.leave(functional.silu(hidden))
-        return strips + change - _slow(change)
+        return strips + change - _slow(change, self.config.slow)
 
 
 class Critic(nn.Module):
@@ -114,11 +116,11 @@ def views(strips: Tensor) -> Tensor:
     )  # asinh, which is slow itself
 
 
-def _slow(change: Tensor) -> Tensor:
+def _slow(change: Tensor, samples: int) -> Tensor:
     """What of a correction is slow, mV."""
     for _ in range(2):
-        ends = functional.pad(change, (SLOW // 2, SLOW // 2), mode="replicate")
-        change = functional.avg_pool1d(ends, SLOW, 1)
+        ends = functional.pad(change, (samples // 2, samples // 2), mode="replicate")
+        change = functional.avg_pool1d(ends, samples, 1)
     return change
 
 
