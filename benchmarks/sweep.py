@@ -36,9 +36,7 @@ from models.synthetic import Simulator
 
 SIZES = (1_000_000, 100_000_000)
 LENGTHS = (1_000, 20_000)  # sweeps whose memory is compared
-OVERLAPPED = (
-    4_096  # ECGs of the simulator made and measured at once: starting the second process takes seconds
-)
+OVERLAPPED = 4_096  # ECGs of the simulator made and measured at once: the second process starts in seconds
 ROUNDS = 3
 quiet = {"progress": False}
 

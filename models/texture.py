@@ -97,10 +97,8 @@ class Critic(nn.Module):
     def forward(self, strips: Tensor) -> Tensor:
         """(batch, 8, sample), mV -> (batch, 2): above 0 where they look recorded."""
         hidden = views(strips)
-        seen = [
-            hidden.abs().mean(dim=2),
-            torch.exp(-3 * hidden.abs()).mean(dim=2),
-        ]  # sizes, and how often small
+        size = hidden.abs()
+        seen = [size.mean(dim=2), torch.exp(-3 * size).mean(dim=2)]  # how large, and how often small
         for layer in self.body:
             hidden = functional.leaky_relu(layer(hidden), 0.2)
             seen += [hidden.mean(dim=2), hidden.std(dim=2)]
@@ -111,9 +109,8 @@ def views(strips: Tensor) -> Tensor:
     """Strips, slopes and bends on a logarithmic scale, (batch, 24, sample)."""
     parts = (strips, _slopes(strips), _bends(strips))
     scaled = torch.cat([part / size for part, size in zip(parts, SIZES_MV, strict=True)], dim=1)
-    return scaled.sign() * torch.log(
-        scaled.abs() + torch.sqrt(scaled.square() + 1)
-    )  # asinh, which is slow itself
+    size = torch.log(scaled.abs() + torch.sqrt(scaled.square() + 1))  # asinh, which is slow itself
+    return scaled.sign() * size
 
 
 def _slow(change: Tensor, samples: int) -> Tensor:
