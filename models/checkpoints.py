@@ -24,7 +24,7 @@ from models.rhythm import RhythmModel
 from models.strip import StripScale
 from models.texture import Texture, TextureConfig
 
-FORMAT = 3
+FORMAT = 4
 FACTS = ("name", "licence", "seen", "ages", "rates")
 REMAKE = "make it with python -m models.training, or use the version of this package that wrote it"
 
@@ -244,7 +244,7 @@ def _fingerprint(tensors: Mapping[str, torch.Tensor]) -> str:
 
 def _texture(config: Mapping[str, Any]) -> Texture:
     """A texture network of these sizes; JSON knows no tuples."""
-    return Texture(TextureConfig(config["width"], tuple(config["dilations"]), config["slow"]))
+    return Texture(TextureConfig(config["width"], tuple(config["dilations"]), config["above_hz"]))
 
 
 def _shapes(arrays: Mapping[str, np.ndarray], prefix: str) -> Shapes:

@@ -1,6 +1,7 @@
 """Trains the texture of strips in a contest: a critic tells generated from recorded strips, the texture misleads it."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,23 +12,28 @@ from torch.nn import functional
 
 from models.checkpoints import Checkpoint
 from models.crew import Crew
+from models.critic import Critic, figures
 from models.descent import Descent, seeded
 from models.ecg import INDEPENDENT_LEADS, LEADS
 from models.encoding import with_rhythm
 from models.fitting import table_with_means
 from models.generator import BundledGenerator, Request
-from models.preparation import Material
-from models.texture import Critic, Texture, TextureConfig
+from models.preparation import SAMPLES, Material
+from models.strip import FS
+from models.texture import Texture, TextureConfig
 
 MOST_MADE = 2048
 """Strips generated to learn from; of the records as many are looked at as there are."""
-BATCH, CROP = 16, 1024
+BATCH, CROP = 16, 1250
 EDGE = 125
 """Samples at either end that are not looked at: recorders fade in, and pad the end of a file."""
 MEMORY = 0.999
-RATES, BETAS = (2e-4, 4e-4), (0.0, 0.9)
+RATES, BETAS = (1e-4, 2e-4), (0.0, 0.9)
 """Of texture and critic, which is to be ahead. Source: Heusel et al. 2017 (two time scales)."""
 ROUNDING_MV = 0.001
+LEAST_CHANCE = 1e-9
+WAVES = ((-75, -8), (15, 100))
+"""Samples about each R, of P and of T: corrections must not come back there beat by beat, or waves would move."""
 CONTEST = 2
 """Stream of the seed, beside those of `models.training`."""
 
@@ -53,30 +59,46 @@ class Contest:
         self.material, self.chosen, self.seed = material, chosen, seed
         some = np.random.default_rng((seed, CONTEST)).permutation(chosen)[:MOST_MADE]
         plain = BundledGenerator(replace(checkpoint, texture=None), "", torch.device("cpu"))
-        made, _ = plain.strips(requests_like(material, some, said[some], seed))
+        requests = requests_like(material, some, said[some], seed)
+        made, _ = plain.strips(requests)
         self.made = made[:, [LEADS.index(lead) for lead in INDEPENDENT_LEADS]]
+        self.beats = [np.round(plain.rhythm(request).beats_s * FS).astype(int) for request in requests]
 
     def critic_loss(self, texture: nn.Module, critic: nn.Module, draw: np.random.Generator) -> Tensor:
         """How far the critic is from telling recorded strips (above 1) from corrected ones (below -1)."""
-        recorded, made, noise = self._batch(draw, next(texture.parameters()).device)
+        recorded, made, noise, _ = self._batch(draw, next(texture.parameters()).device)
         with torch.no_grad():
             shown = texture(made, noise)
-        right, wrong = critic(_rounded(recorded, draw)), critic(_rounded(shown, draw))
+        right, wrong = critic(_rounded(recorded)), critic(_rounded(shown))
         return (functional.relu(1 - right) + functional.relu(1 + wrong)).mean(0).sum()
 
     def texture_loss(self, texture: nn.Module, critic: nn.Module, draw: np.random.Generator) -> Tensor:
-        """How well the critic sees through corrected strips."""
-        _, made, noise = self._batch(draw, next(texture.parameters()).device)
-        return -critic(_rounded(texture(made, noise), draw)).mean(0).sum()
+        """How well the critic sees through corrected strips, and how much of the corrections waves would feel."""
+        _, made, noise, beats = self._batch(draw, next(texture.parameters()).device)
+        shown = texture(made, noise)
+        return coherence(shown - made, beats) - critic(_rounded(shown)).mean(0).sum()
 
-    def _batch(self, draw: np.random.Generator, device: torch.device) -> list[Tensor]:
-        """Recorded strips, generated strips (mV) and noise for the texture, each (BATCH, 8, CROP)."""
-        rows = draw.choice(self.chosen, BATCH)
-        recorded = self.material.rendered[rows].astype(np.float32) + self.material.residual[rows]
-        made = self.made[draw.integers(0, len(self.made), BATCH)]
-        parts = [_window(part, draw) for part in (recorded, made)]
-        parts.append(draw.standard_normal(parts[0].shape, np.float32))
-        return [torch.from_numpy(part).to(device) for part in parts]
+    def recorded_figures(self) -> Tensor:
+        """What the critic is told of recorded strips, a random part of each, (strip, figure)."""
+        draw = np.random.default_rng((self.seed, CONTEST))
+        parts = [self._recorded(self.chosen[at : at + 64]) for at in range(0, len(self.chosen), 64)]
+        told = [figures(_rounded(torch.from_numpy(_window(part, _start(draw))))) for part in parts]
+        return torch.cat(told)
+
+    def _recorded(self, rows: np.ndarray) -> np.ndarray:
+        """Recorded strips, mV."""
+        return self.material.rendered[rows].astype(np.float32) + self.material.residual[rows]
+
+    def _batch(
+        self, draw: np.random.Generator, device: torch.device
+    ) -> tuple[Tensor, Tensor, Tensor, list[np.ndarray]]:
+        """Recorded and generated strips (mV), noise for the texture, each (BATCH, 8, CROP), and where the beats are."""
+        recorded = _window(self._recorded(draw.choice(self.chosen, BATCH)), _start(draw))
+        rows, start = draw.integers(0, len(self.made), BATCH), _start(draw)
+        made = _window(self.made[rows], start)
+        noise = draw.standard_normal(made.shape, np.float32)
+        beats = [self.beats[row] - start for row in rows]
+        return *(torch.from_numpy(part).to(device) for part in (recorded, made, noise)), beats
 
 
 def train_texture(  # noqa: PLR0913 (what a training consists of)
@@ -89,13 +111,14 @@ def train_texture(  # noqa: PLR0913 (what a training consists of)
     crew, draw = Crew(device=crew.device), torch.Generator().manual_seed(contest.seed)
     about = {"weight_decay": 0.0, "betas": BETAS}
     texture = Descent(begin or seeded(Texture(TextureConfig()), draw), file, crew, RATES[0], **about)
-    critic = Descent(_critic(contest.seed), file.with_stem(f"{file.stem}-critic"), crew, RATES[1], **about)
+    critic = Descent(_critic(contest), file.with_stem(f"{file.stem}-critic"), crew, RATES[1], **about)
     losses: list[float] = []
     for step in range(texture.step, steps):
         numbers = np.random.default_rng((contest.seed, CONTEST, step))
-        for side, loss in ((critic, contest.critic_loss), (texture, contest.texture_loss)):
+        sides = (critic, contest.critic_loss, RATES[1]), (texture, contest.texture_loss, RATES[0])
+        for side, loss, rate in sides:
             value = loss(texture.net, critic.net, numbers)
-            side.down(value, min(MEMORY, (step + 1) / (step + 10)))
+            side.down(value, min(MEMORY, (step + 1) / (step + 10)), rate)
             losses.append(value.item())
         if texture.due(save_every):
             critic.save()
@@ -129,20 +152,43 @@ def requests_like(material: Material, rows: np.ndarray, said: np.ndarray, seed: 
     ]
 
 
-def _critic(seed: int) -> Critic:
+def _critic(contest: Contest) -> Critic:
     """A critic to begin with."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return Critic()
+        torch.manual_seed(contest.seed)
+        return Critic(contest.recorded_figures())
 
 
-def _window(strips: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    """The same random part of all strips."""
-    start = int(draw.integers(EDGE, strips.shape[2] - EDGE - CROP + 1))
+def coherence(changes: Tensor, beats: Sequence[np.ndarray]) -> Tensor:
+    """How much more of some corrections comes back in the P and T waves of every beat than by chance; 0: no more.
+
+    Parameters
+    ----------
+    changes : Tensor, shape (strip, 8, sample)
+    beats : sequence of ndarray of int
+        Sample of each R; those too near an end are left out.
+    """
+    place = torch.cat([torch.arange(*wave) for wave in WAVES])
+    found = []
+    for change, at in zip(changes, beats, strict=True):
+        inside = at[(at + WAVES[0][0] >= 0) & (at + WAVES[-1][1] <= change.shape[1])]
+        if len(inside) > 1:
+            each = change[:, torch.from_numpy(inside)[:, None] + place]  # (8, beat, sample)
+            chance = each.var(dim=1).sum() / len(inside)
+            found.append(each.mean(dim=1).square().sum() / (chance + LEAST_CHANCE) - 1)
+    return functional.relu(torch.stack(found).mean()) if found else changes.new_zeros(())
+
+
+def _start(draw: np.random.Generator) -> int:
+    """Where a part of a strip begins."""
+    return int(draw.integers(EDGE, SAMPLES - EDGE - CROP + 1))
+
+
+def _window(strips: np.ndarray, start: int) -> np.ndarray:
+    """The same part of all strips."""
     return strips[:, :, start : start + CROP]
 
 
-def _rounded(strips: Tensor, draw: np.random.Generator) -> Tensor:
-    """With what rounding to 1 uV does, on either side of the contest: recorded strips were rounded once."""
-    error = draw.random(strips.shape, np.float32) - 0.5
-    return strips + ROUNDING_MV * torch.from_numpy(error).to(strips.device)
+def _rounded(strips: Tensor) -> Tensor:
+    """Strips in steps of 1 uV, as they are kept; the gradient passes through."""
+    return strips + (torch.round(strips / ROUNDING_MV) * ROUNDING_MV - strips).detach()

@@ -84,7 +84,7 @@ def fit_linear(material: Material) -> tuple[Linear, Hearts]:
     ValueError
         Where there are too few records to fit anything.
     """
-    known = np.flatnonzero(_known(material))
+    known = np.flatnonzero(known_strips(material))
     train = material.table["fold"].to_numpy()[known] != VALIDATION_FOLD
     if train.sum() <= FEWEST_HEARTS or train.all():
         raise ValueError(
@@ -160,7 +160,7 @@ def strip_conditions(material: Material, encoding: Encoding) -> np.ndarray:
     table = table_with_means(material.table)
     said = [with_rhythm(one) for one in material.statements]
     rows = encoding.rows(*(table[name].to_numpy(float) for name in ("age", "female", "rr_s")), said)
-    return np.where(_known(material)[:, None], rows, 0.0)
+    return np.where(known_strips(material)[:, None], rows, 0.0)
 
 
 def table_with_means(table: pd.DataFrame) -> pd.DataFrame:
@@ -189,7 +189,7 @@ def _never_known(table: pd.DataFrame) -> dict[str, list[str]]:
     return {"never_known": never} if never else {}
 
 
-def _known(material: Material) -> np.ndarray:
+def known_strips(material: Material) -> np.ndarray:
     """Strips whose conditions are known."""
     return material.table["labelled"].to_numpy(bool) & material.table["rr_s"].notna().to_numpy()
 

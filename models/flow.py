@@ -44,13 +44,13 @@ def loss(
 
 @torch.no_grad()
 def sample(velocity: Velocity, x_0: torch.Tensor, steps: int) -> torch.Tensor:
-    """The data point that the flow carries `x_0` to, in equal steps of three evaluations each.
+    """The data point that the flow carries `x_0` to, in equal steps of four evaluations each.
 
     What the flow does to normal data is known and carried exactly: with s^2 = t^2 + (1 - t)^2 and x = s z, steps are
     made in z, which moves only by what the velocity has beyond the Gaussian's: u = (v(s z, t) - v_gauss(s z, t)) / s.
 
-    Source: Kutta 1901, third order; a = u(z, t), b = u(z + h/2 a, t + h/2), c = u(z - h a + 2 h b, t + h),
-    z <- z + h/6 (a + 4 b + c).
+    Source: Kutta 1901, the 3/8 rule: a = u(z, t), b = u(z + h/3 a, t + h/3), c = u(z + h (b - a/3), t + 2/3 h),
+    d = u(z + h (a - b + c), t + h), z <- z + h/8 (a + 3 b + 3 c + d).
     """
     return _carried(velocity, x_0, 0.0, 1.0, steps)
 
@@ -73,8 +73,9 @@ def _carried(velocity: Velocity, x: torch.Tensor, start: float, stop: float, ste
     times = torch.linspace(start, stop, steps + 1, device=x.device, dtype=x.dtype)
     for now, then in zip(times[:-1], times[1:], strict=True):
         h = then - now
-        first = slope(x, now)
-        middle = slope(x + h / 2 * first, now + h / 2)
-        last = slope(x - h * first + 2 * h * middle, then)
-        x = x + h / 6 * (first + 4 * middle + last)
+        a = slope(x, now)
+        b = slope(x + h / 3 * a, now + h / 3)
+        c = slope(x + h * (b - a / 3), now + 2 * h / 3)
+        d = slope(x + h * (a - b + c), then)
+        x = x + h / 8 * (a + 3 * b + 3 * c + d)
     return x

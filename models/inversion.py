@@ -15,7 +15,7 @@ from models.preparation import SAMPLES, Material
 from models.rhythm import DOMINANT, VENTRICULAR
 from models.strip import StripScale, render, track
 
-STEPS = 10
+STEPS = 8
 """Steps of an inversion and of the way forward again."""
 CALIBRATION = 128
 """At most so many held-out records tell how far from normal a recorded ECG's noise is."""

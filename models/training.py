@@ -22,7 +22,7 @@ from models.contest import Contest, train_texture
 from models.crew import Crew, find_crew
 from models.denoiser import HeartNet, HeartNetConfig, StripNet, StripNetConfig
 from models.descent import Descent, Draws, drawn_ahead, seeded
-from models.fitting import TEST_FOLD, VALIDATION_FOLD, Hearts, fit_linear, strip_conditions
+from models.fitting import TEST_FOLD, VALIDATION_FOLD, Hearts, fit_linear, known_strips, strip_conditions
 from models.inversion import calibrate
 from models.preparation import Material, read_measured, waveforms
 from models.records import Records, open_mimic, open_ptbxl
@@ -113,7 +113,10 @@ def main(arguments: list[str] | None = None) -> None:
         facts["extra_data"] = f"{chosen.extra_source or Path(chosen.extra).name}, waveform only"
     out = Path(chosen.out or f"models/weights/{name}.safetensors")
     run = Run(folder, out, schedule, begin, texture, crew, facts)
-    train(material, run, (chosen.text_encoder, encoder) if encoder else None)
+    if chosen.only_texture:
+        retexture(material, run, warm)
+    else:
+        train(material, run, (chosen.text_encoder, encoder) if encoder else None)
     if crew.leads:
         print(out)
 
@@ -196,6 +199,25 @@ def train(material: Material, run: Run, text: tuple[str, TextEncoder] | None = N
         checkpoint = _with_texture(checkpoint, contest, run)
     crew.part()
     return checkpoint
+
+
+def retexture(material: Material, run: Run, checkpoint: Checkpoint) -> Checkpoint | None:
+    """The checkpoint with nothing but its texture trained, from `run.texture` on; `run.out` holds the file.
+
+    Raises
+    ------
+    ValueError
+        Where the checkpoint reads reports: its text encoder is not asked here.
+    """
+    if checkpoint.reports:
+        raise ValueError(
+            "warm start must read no reports where the texture alone is trained, got one with a text encoder: "
+            "train it whole"
+        )
+    train = known_strips(material) & (material.table["fold"].to_numpy() != VALIDATION_FOLD)
+    said = np.zeros((len(train), 0))
+    contest = Contest(checkpoint, material, np.flatnonzero(train), said, run.schedule.seed)
+    return _with_texture(checkpoint, contest, run)
 
 
 def train_heart(hearts: Hearts, run: Run, said: np.ndarray) -> tuple[HeartNet, dict[str, float]]:
@@ -358,6 +380,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     say("--folder", help="working folder: prepared data, states, log; training/NAME if not said")
     say("--out", help="the finished checkpoint; models/weights/NAME.safetensors if not said")
     say("--warm-start", help="checkpoint whose strip network and texture to begin from")
+    say("--only-texture", action="store_true", help="keep all else of --warm-start as it is")
     say("--strip-steps", type=int, default=Schedule.strip_steps)
     say("--texture-steps", type=int, default=Schedule.texture_steps, help="0: no texture")
     say("--heart-steps", type=int, default=Schedule.heart_steps)
@@ -370,6 +393,8 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     chosen = parser.parse_args(arguments)
     if bool(chosen.extra) != bool(chosen.extra_measured):
         parser.error("--extra and --extra-measured must be given together")
+    if chosen.only_texture and not (chosen.warm_start and chosen.texture_steps):
+        parser.error("--only-texture needs --warm-start, and --texture-steps above 0")
     return chosen
 
 

@@ -18,7 +18,7 @@ PATIENT = Conditions(age=55, sex="female", heart_rate=70, text="normal ECG")
 @pytest.fixture(scope="module")
 def generator():
     torch.set_num_threads(1)
-    return load_generator("ptbxl", device="cpu", steps=4)
+    return load_generator("ptbxl", device="cpu", steps=2)
 
 
 def _measured(generator, conditions, count=12, first_seed=100):
@@ -113,7 +113,7 @@ def test_what_lies_beyond_the_records_is_said(generator):
 
 
 def test_a_text_with_nothing_recognised_is_warned_of_once():
-    generator = load_generator("ptbxl", device="cpu", steps=1)
+    generator = load_generator("ptbxl", device="cpu")
     with pytest.warns(
         UserWarning, match="text must say something that ptbxl.* has learnt, got 'blue bicycle'"
     ) as told:
@@ -169,6 +169,6 @@ def test_messages(generator, tmp_path):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
 def test_gpu_gives_the_same_ecg_to_a_hundredth_of_a_millivolt(generator):
-    on_gpu = load_generator("ptbxl", device="cuda", steps=4)
+    on_gpu = load_generator("ptbxl", device="cuda", steps=2)
     a, b = (each.generate([PATIENT] * 4, range(4)).signals for each in (generator, on_gpu))
     assert np.abs(a - b).max() < 0.01

@@ -14,6 +14,7 @@ from small_sets import simulated, write_patients, write_set
 
 from discovery.measure import measure
 from models import fitting, shards, training
+from models.checkpoints import load_checkpoint
 from models.crew import Crew
 from models.ecg import Conditions
 from models.fitting import sample_of_records, table_with_means
@@ -64,7 +65,7 @@ def made(sets, small_shards, tmp_path_factory):
 @pytest.mark.parametrize("layout", ["ptb-xl", "mimic-iv-ecg"])
 def test_a_data_set_becomes_a_generator(made, layout):
     assert len(list((made[layout] / "material").glob("shard-*"))) == 3
-    generator = load_generator(made[layout] / "made.safetensors", device="cpu", steps=2)
+    generator = load_generator(made[layout] / "made.safetensors", device="cpu")
     asked = [Conditions(60, "male", 70, text) for text in ("normal ECG", "atrial fibrillation")] * 3
     table = measure(generator.generate(asked, range(6)))
     assert (table["rate_bpm"] - 70).abs().max() < 2
@@ -75,8 +76,30 @@ def test_a_data_set_becomes_a_generator(made, layout):
 
 
 @pytest.mark.slow
+def test_a_texture_alone_leaves_all_else_as_it_is(made, sets, tmp_path):
+    whole = made["ptb-xl"] / "made.safetensors"
+    training.main(command(sets, "ptb-xl", tmp_path, "--only-texture", "--warm-start", str(whole)))
+    before, after = (load_checkpoint(path)[0] for path in (whole, tmp_path / "made.safetensors"))
+    same, other = (
+        all(
+            torch.equal(rows, getattr(after, net).state_dict()[name])
+            for name, rows in getattr(before, net).state_dict().items()
+        )
+        for net in ("strip_net", "texture")
+    )
+    assert same and not other
+    assert np.array_equal(before.heart.mean, after.heart.mean)
+
+
+def test_a_texture_alone_needs_something_to_correct(sets, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        training.main(command(sets, "ptb-xl", tmp_path, "--only-texture"))
+    assert "--only-texture needs --warm-start" in capsys.readouterr().err
+
+
+@pytest.mark.slow
 def test_without_a_table_of_patients_age_and_sex_are_ignored_and_it_says_so(made):
-    generator = load_generator(made["mimic-iv-ecg"] / "made.safetensors", device="cpu", steps=2)
+    generator = load_generator(made["mimic-iv-ecg"] / "made.safetensors", device="cpu")
     assert generator.facts["never_known"] == ["age", "sex"]
     asked = Conditions(85, "female", 70, "normal ECG")
     old, young = generator.generate([asked, asked.replace(age=20, sex="male")], [1, 1])
@@ -241,7 +264,7 @@ def test_two_processes_train_one_generator(sets, tmp_path):
     assert ended.returncode == 0, ended.stderr[-3000:]
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in log if line["part"] == "strip"] == [3]  # one of them writes
-    generator = load_generator(tmp_path / "made.safetensors", device="cpu", steps=2)
+    generator = load_generator(tmp_path / "made.safetensors", device="cpu")
     assert generator.generate([Conditions(50, "male", 60)], [1]).signals.std() > 0.01
 
 

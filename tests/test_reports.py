@@ -80,7 +80,7 @@ def test_components_are_fitted_on_training_reports_alone(tmp_path):
 
 @pytest.mark.slow
 def test_a_generator_reads_the_words_beside_the_statements(made):
-    generator = load_generator(made, device="cpu", steps=2, text_encoder=Letters())
+    generator = load_generator(made, device="cpu", text_encoder=Letters())
     assert generator.checkpoint.reports.encoder == "letters"
     plain = generator.generate([Conditions(60, "male", 70, "atrial fibrillation")], [1])
     worded = generator.generate([Conditions(60, "male", 70, "atrial fibrillation, nothing else")], [1])
@@ -101,7 +101,7 @@ def test_a_checkpoint_keeps_how_reports_are_read(made, tmp_path):
 
 @pytest.mark.slow
 def test_no_text_needs_no_encoder_and_a_text_says_what_is_missing(made):
-    generator = load_generator(made, device="cpu", steps=2)
+    generator = load_generator(made, device="cpu")
     assert generator.generate([Conditions(60, "male", 70)], [1]).signals.std() > 0.01
     with pytest.raises(*(ValueError, ImportError)[not THERE :][:1], match="text_encoder .*'letters'"):
         generator.generate([Conditions(60, "male", 70, "normal ECG")], [1])
@@ -113,7 +113,7 @@ def test_an_encoder_of_other_length_is_refused(made):
         def encode(self, texts):
             return super().encode(texts)[:, :5]
 
-    generator = load_generator(made, device="cpu", steps=2, text_encoder=Other())
+    generator = load_generator(made, device="cpu", text_encoder=Other())
     with pytest.raises(ValueError, match="text_encoder must give vectors of 16 numbers .* got 5"):
         generator.generate([Conditions(text="normal ECG")], [1])
 

@@ -6,11 +6,12 @@ import numpy as np
 import torch
 
 from models.checkpoints import load_checkpoint, save_checkpoint
-from models.contest import Contest, train_texture
+from models.contest import Contest, coherence, train_texture
 from models.crew import Crew
+from models.critic import EDGES_HZ, SHARES, Critic, figures
 from models.ecg import Conditions
 from models.generator import WEIGHTS, BundledGenerator
-from models.texture import Critic, Texture, TextureConfig, views
+from models.texture import Texture, TextureConfig, views
 
 CPU = torch.device("cpu")
 SMALL = TextureConfig(8, (1, 2))
@@ -34,10 +35,13 @@ class Toy(Contest):
         self.seed, self.made = 5, draw.normal(0, 0.01, (64, 8, 512)).astype(np.float32)
         self.recorded = sparse(64, draw)
 
+    def recorded_figures(self):
+        return figures(torch.from_numpy(self.recorded))
+
     def _batch(self, draw, device):
         rows = draw.integers(0, 64, (2, 8))
         parts = (self.recorded[rows[0]], self.made[rows[1]], draw.standard_normal((8, 8, 512), np.float32))
-        return [torch.from_numpy(part) for part in parts]
+        return *map(torch.from_numpy, parts), [np.array([100, 250, 400])] * 8
 
 
 def straight(strips):
@@ -49,7 +53,6 @@ def straight(strips):
 def test_an_untrained_texture_changes_nothing():
     strips, noise = torch.randn(2, 8, 300), torch.randn(2, 8, 300)
     assert torch.equal(Texture(SMALL)(strips, noise), strips)
-    assert Critic(8)(strips).shape == (2, 2)
 
 
 def test_bends_are_seen_where_they_are():
@@ -58,6 +61,54 @@ def test_bends_are_seen_where_they_are():
     seen = views(strips)
     assert seen.shape == (1, 24, 40)
     assert seen[0, 16].abs().argmax() == 20
+
+
+def test_figures_are_those_of_the_strip():
+    time = np.arange(1250) / 250
+    draw = np.random.default_rng(0)
+    strips = (0.01 * draw.standard_normal((3, 8, 1250))).astype(np.float32)
+    strips[:, 2] += 0.1 * np.sin(2 * np.pi * 45 * time)
+    told = figures(torch.from_numpy(strips)).reshape(3, -1, 8)
+    median = np.log(np.quantile(np.abs(np.diff(strips, axis=2)), 0.5, axis=2) + 0.0005)
+    assert np.allclose(told[:, SHARES.index(0.5)], median, atol=0.01)
+    bands = told[:, 2 * len(SHARES) :]
+    assert (bands[:, :, 2].argmax(dim=1) == EDGES_HZ.index(40)).all(), "the sine's band"
+    white = np.log(0.01**2 * 2 / 250)
+    assert np.allclose(bands[:, :, [0, 4]].mean(), white, atol=0.4), (
+        "mV^2/Hz; a mean of logarithms lies lower"
+    )
+
+
+def test_the_critic_sees_rare_directions_of_recorded_figures():
+    strips = torch.from_numpy(sparse(64, np.random.default_rng(0)))
+    critic = Critic(figures(strips), 8)
+    assert critic(strips[:2]).shape == (2, 3)
+    seen = (figures(strips) - critic.centre) @ critic.unit
+    assert seen.std(dim=0).max() < 1.01
+    smooth = 0.01 * torch.randn(64, 8, 512, generator=torch.Generator().manual_seed(0))
+    assert ((figures(smooth) - critic.centre) @ critic.unit).abs().max() > 5
+
+
+def test_waves_are_not_corrected():
+    texture = Texture(TextureConfig())
+    torch.nn.init.normal_(texture.leave.weight, std=0.3, generator=torch.Generator().manual_seed(0))
+    strips = 0.02 * torch.randn(2, 8, 2500, generator=torch.Generator().manual_seed(1))
+    change = texture(strips, torch.randn(strips.shape)) - strips
+    power = np.abs(np.fft.rfft(change.detach().numpy() * np.hanning(2500))) ** 2
+    assert power[..., :100].sum() < 0.01 * power[..., 250:].sum(), "below 10 Hz"
+
+
+def test_corrections_that_come_back_with_every_beat_are_seen():
+    draw, beats = torch.Generator().manual_seed(0), [np.array([90, 260, 430, 600, 1240])] * 4
+    noise = torch.randn(4, 8, 1250, generator=draw)
+    assert coherence(noise, beats) < 0.1
+    with_qrs, with_p = noise.clone(), noise.clone()
+    for at in (90, 260, 430, 600):
+        with_qrs[:, :, at - 5 : at + 10] += 3
+        with_p[:, :, at - 40 : at - 20] += 3
+    assert coherence(with_qrs, beats) == coherence(noise, beats), "QRS complexes may be corrected"
+    assert coherence(with_p, beats) > 1
+    assert coherence(noise, [np.array([300])] * 4) == 0, "one beat tells nothing"
 
 
 def test_the_texture_of_straight_lines_is_learnt(tmp_path):

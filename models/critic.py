@@ -1,0 +1,84 @@
+"""The critic that the texture of strips is learnt from: it tells recorded strips from generated ones."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.parametrizations import spectral_norm
+
+from models.strip import FS
+from models.texture import LEADS, SIZES_MV, bends, slopes, views
+
+SHARES = (0.5, 0.7, 0.9)
+"""Quantiles of the sizes of slopes and of bends in each lead."""
+EDGES_HZ = (15, 25, 40, 48, 52, 75, 98, 102, 125)
+SEGMENT = 500
+"""Samples of which each spectrum is taken, every half of them."""
+LEAST_MV, LEAST_POWER = 0.0005, 1e-9
+LEAST_SD = 0.05
+"""Of a direction in which figures of recorded strips hardly differ: narrower ones are not magnified further."""
+
+
+class Critic(nn.Module):
+    """How recorded strips look, to three judges.
+
+    One looks at every 60 ms, one at means and spreads of what that one sees, one at the figures of the whole strip.
+    Source: Miyato et al. 2018, spectral normalisation.
+
+    Parameters
+    ----------
+    recorded : Tensor, shape (strip, figure)
+        `figures` of recorded strips; the third judge sees in units of how much they differ, in every direction.
+    """
+
+    def __init__(self, recorded: Tensor, width: int = 32) -> None:
+        super().__init__()
+        channels = (len(SIZES_MV) * LEADS, width, width * 3 // 2, width * 2, width * 2)
+        self.body = nn.ModuleList(
+            spectral_norm(nn.Conv1d(before, after, 5, 1 if place == 0 else 2, 2))
+            for place, (before, after) in enumerate(zip(channels[:-1], channels[1:], strict=True))
+        )
+        self.near = spectral_norm(nn.Conv1d(channels[-1], 1, 3, 1, 1))
+        self.whole = _judge(2 * sum(channels))
+        self.told = _judge(recorded.shape[1])
+        spread, turn = torch.linalg.eigh(torch.cov(recorded.T.double()))
+        unit = turn / spread.clamp(min=0).sqrt().clamp(min=LEAST_SD)
+        self.register_buffer("centre", recorded.mean(dim=0))
+        self.register_buffer("unit", unit.float())
+
+    def forward(self, strips: Tensor) -> Tensor:
+        """(batch, 8, sample), mV -> (batch, 3): above 0 where they look recorded."""
+        hidden = views(strips)
+        size = hidden.abs()
+        seen = [size.mean(dim=2), torch.exp(-3 * size).mean(dim=2)]  # how large, and how often small
+        for layer in self.body:
+            hidden = functional.leaky_relu(layer(hidden), 0.2)
+            seen += [hidden.mean(dim=2), hidden.std(dim=2)]
+        told = torch.asinh((figures(strips) - self.centre) @ self.unit)
+        verdicts = [self.near(hidden).mean(dim=2), self.whole(torch.cat(seen, dim=1)), self.told(told)]
+        return torch.cat(verdicts, dim=1)
+
+
+def figures(strips: Tensor) -> Tensor:
+    """How large slopes and bends are and how power is spread above 15 Hz, lead by lead, (batch, figure), logarithms."""
+    shares = torch.tensor(SHARES, dtype=strips.dtype, device=strips.device)
+    sizes = [torch.quantile(part.abs(), shares, dim=2) + LEAST_MV for part in (slopes(strips), bends(strips))]
+    segments = strips.unfold(2, SEGMENT, SEGMENT // 2)
+    window = torch.hann_window(SEGMENT, dtype=strips.dtype, device=strips.device)
+    spectrum = torch.fft.rfft((segments - segments.mean(dim=3, keepdim=True)) * window)
+    power = spectrum.abs().square().mean(dim=2) * (2 / FS / window.square().sum())
+    edges = [round(edge * SEGMENT / FS) for edge in EDGES_HZ]
+    level = torch.log(power + LEAST_POWER)
+    bands = [level[..., low:high].mean(dim=2) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [*torch.log(torch.cat(sizes)), *bands]
+    return torch.cat(parts, dim=1)
+
+
+def _judge(figures: int) -> nn.Module:
+    """From figures of a strip to a verdict."""
+    return nn.Sequential(
+        spectral_norm(nn.Linear(figures, 96)),
+        nn.LeakyReLU(0.2),
+        spectral_norm(nn.Linear(96, 64)),
+        nn.LeakyReLU(0.2),
+        spectral_norm(nn.Linear(64, 1)),
+    )
