@@ -23,6 +23,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from discovery.cluster import run_sweep_on
 from discovery.designs import Design, grid
 from discovery.forecast import in_bytes, in_time
@@ -59,10 +61,14 @@ class Figures:
 
 @dataclass(frozen=True)
 class Gains:
-    """Of the same run: how many times as fast two are as one, middle of the rounds; and memory in MB by length."""
+    """Of the same run: how many times as fast two are as one, middle of the rounds; and memory in MB by length.
+
+    `overlapped` ECGs were made and measured at once.
+    """
 
     machine: float
     overlap: float
+    overlapped: int
     dask: float
     memory_mb: dict[int, float]
 
@@ -100,7 +106,7 @@ def plan(ecgs: int) -> Design:
 
 
 def machine(design: Design, name: str) -> float:
-    """Print how many times as fast two processes generate as one, with nothing of ours between them."""
+    """Print how many times as fast two processes of one core generate as one, with nothing of ours between them."""
     ratios = []
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         halves = [(name, design.conditions()[at::2], design.seeds()[at::2]) for at in (0, 1)]
@@ -117,7 +123,8 @@ def machine(design: Design, name: str) -> float:
 
 
 def _generate_there(asked: tuple[str, list[Conditions], list[int]]) -> None:
-    """In another process: make some ECGs and forget them."""
+    """In another process: make some ECGs on one core and forget them."""
+    torch.set_num_threads(1)  # what a generator makes side by side, were there more
     generate(_loaded(asked[0]), *asked[1:])
 
 
@@ -235,14 +242,16 @@ def capacity(figures: Figures, gains: Gains, generator: Generator) -> str:
         "",
         f"| measured on {figures.ecgs:,} ECGs | per ECG |",
         "|---|---|",
-        f"| generating, one process | {1000 * figures.generate_s / figures.ecgs:.1f} ms |",
+        f"| generating, one process on all cores | {1000 * figures.generate_s / figures.ecgs:.1f} ms |",
         f"| measuring, one process | {1000 * figures.measure_s / figures.ecgs:.1f} ms |",
         f"| disk | {in_bytes(figures.bytes / figures.ecgs)} |",
         f"| files | {figures.files / figures.chunks:.1f} per chunk |",
         "",
-        f"In the same run two bare processes generated {gains.machine:.2f} times as fast as one, two Dask workers",
-        f"{gains.dask:.2f} times; making and measuring at once was {gains.overlap:.2f} times as fast as one after the",
-        "other. While sweeping with the simulator a process held "
+        f"In the same run two processes of one core each generated {gains.machine:.2f} times as fast as one, two Dask",
+        f"workers {gains.dask:.2f} times. Making and measuring {gains.overlapped:,} ECGs at once was",
+        f"{gains.overlap:.2f} times as fast as one after the other; a process that makes ECGs of a checkpoint uses all",
+        "cores by itself.",
+        "While sweeping with the simulator a process held "
         + ",\nand ".join(f"{held:.0f} MB for {length:,} ECGs" for length, held in gains.memory_mb.items())
         + ".",
         "",
@@ -250,9 +259,11 @@ def capacity(figures: Figures, gains: Gains, generator: Generator) -> str:
         "|---|" + "---|" * len(SIZES),
     ]
     rows = {
-        "generating, one process": lambda size: in_time(figures.generate_s * size / figures.ecgs),
+        "generating, one process on all cores": lambda size: in_time(
+            figures.generate_s * size / figures.ecgs
+        ),
         "measuring, one process": lambda size: in_time(figures.measure_s * size / figures.ecgs),
-        "both, 64 such workers": lambda size: in_time(
+        "both, 64 such machines": lambda size: in_time(
             (figures.generate_s + figures.measure_s) * size / figures.ecgs / 64
         ),
         "disk": lambda size: in_bytes(figures.bytes * size / figures.ecgs),
@@ -297,7 +308,7 @@ def main() -> None:
         figures = overhead(design, generator, place)
         long = plan(max(given.ecgs, OVERLAPPED.get(given.checkpoint, 0)))
         overlap = overlapping(long, generator, place)
-        gains = Gains(allowed, overlap, dask_workers(design, given.checkpoint, place), memory())
+        gains = Gains(allowed, overlap, len(long), dask_workers(design, given.checkpoint, place), memory())
     if given.capacity:
         given.capacity.parent.mkdir(parents=True, exist_ok=True)
         given.capacity.write_text(capacity(figures, gains, generator), encoding="utf-8")

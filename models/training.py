@@ -7,9 +7,8 @@ import json
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,10 +26,10 @@ from models.inversion import calibrate
 from models.preparation import Material, read_measured, waveforms
 from models.records import Records, open_mimic, open_ptbxl
 from models.reports import TextEncoder, load_text_encoder, read_reports
+from models.schedule import Run, Schedule
 from models.shards import open_shards, prepare_shards, shard_job
 from models.statements import recognise
 from models.strip import CONTEXT, TOKEN
-from models.texture import Texture
 from models.vocabulary import STATEMENTS
 
 LAYOUTS = {"ptb-xl": "ptbxl", "mimic-iv-ecg": "mimic-iv-ecg"}
@@ -43,49 +42,6 @@ MOST_HELD_OUT = 4096
 """Of the validation fold, at most so many records, drawn at random, tell the losses."""
 HEART, STRIP = 1, 0
 """Streams of the seed: a batch is drawn from (seed, stream, step, rank), whatever came before."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how hard both networks are trained; batches are of all processes; `save_every` in seconds."""
-
-    heart_steps: int = 1500
-    heart_batch: int = 256
-    strip_steps: int = 3000
-    strip_batch: int = 64
-    texture_steps: int = 8000
-    rate: float = 1e-3
-    seed: int = 7
-    save_every: float = 180.0
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training: where its state lies and its checkpoint goes, how long, by whom, from where.
-
-    Parameters
-    ----------
-    folder : Path
-        Prepared data, states of both networks, log.
-    out : Path
-        The finished checkpoint; written also while training.
-    schedule : Schedule
-    begin : StripNet or int
-        Strip network to start from, or the width of a new one.
-    texture : Texture, optional
-        Texture to start from.
-    crew : Crew
-    facts : mapping
-        `training_data`, `licence` and whatever else the checkpoint shall tell.
-    """
-
-    folder: Path
-    out: Path
-    schedule: Schedule = field(default_factory=Schedule)
-    begin: StripNet | int = 128
-    texture: Texture | None = None
-    crew: Crew = field(default_factory=Crew)
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def main(arguments: list[str] | None = None) -> None:
