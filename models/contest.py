@@ -32,8 +32,10 @@ RATES, BETAS = (1e-4, 2e-4), (0.0, 0.9)
 """Of texture and critic, which is to be ahead. Source: Heusel et al. 2017 (two time scales)."""
 ROUNDING_MV = 0.001
 LEAST_CHANCE = 1e-9
-WAVES = ((-75, -8), (15, 100))
-"""Samples about each R, of P and of T: corrections must not come back there beat by beat, or waves would move."""
+BEAT = (-75, 100)
+"""Samples about each R: what comes back there beat by beat moves and sizes waves, which is not a texture's affair."""
+FIDELITY = 3.0
+"""How much that counts beside the critic."""
 CONTEST = 2
 """Stream of the seed, beside those of `models.training`."""
 
@@ -76,7 +78,7 @@ class Contest:
         """How well the critic sees through corrected strips, and how much of the corrections waves would feel."""
         _, made, noise, beats = self._batch(draw, next(texture.parameters()).device)
         shown = texture(made, noise)
-        return coherence(shown - made, beats) - critic(_rounded(shown)).mean(0).sum()
+        return FIDELITY * coherence(shown - made, beats) - critic(_rounded(shown)).mean(0).sum()
 
     def recorded_figures(self) -> Tensor:
         """What the critic is told of recorded strips, a random part of each, (strip, figure)."""
@@ -160,7 +162,7 @@ def _critic(contest: Contest) -> Critic:
 
 
 def coherence(changes: Tensor, beats: Sequence[np.ndarray]) -> Tensor:
-    """How much more of some corrections comes back in the P and T waves of every beat than by chance; 0: no more.
+    """How much more of some corrections comes back in every beat than by chance; 0: no more.
 
     Parameters
     ----------
@@ -168,10 +170,10 @@ def coherence(changes: Tensor, beats: Sequence[np.ndarray]) -> Tensor:
     beats : sequence of ndarray of int
         Sample of each R; those too near an end are left out.
     """
-    place = torch.cat([torch.arange(*wave) for wave in WAVES])
+    place = torch.arange(*BEAT)
     found = []
     for change, at in zip(changes, beats, strict=True):
-        inside = at[(at + WAVES[0][0] >= 0) & (at + WAVES[-1][1] <= change.shape[1])]
+        inside = at[(at + BEAT[0] >= 0) & (at + BEAT[1] <= change.shape[1])]
         if len(inside) > 1:
             each = change[:, torch.from_numpy(inside)[:, None] + place]  # (8, beat, sample)
             chance = each.var(dim=1).sum() / len(inside)

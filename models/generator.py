@@ -10,6 +10,7 @@ import torch
 
 from models import diffusion, ectopy, flow
 from models.acceleration import half, quick
+from models.beat import settled
 from models.checkpoints import Checkpoint, load_checkpoint
 from models.codec import tokens_of
 from models.diffusets import DiffuSETS, Vectors, load_diffusets
@@ -220,7 +221,7 @@ class BundledGenerator:
         ]
         margin = int(MARGIN_S * FS)  # the high-pass filter settles outside the strip
         fine = [
-            heart.beat + part.notches.draw(heart.beat, np.random.default_rng((r.seed, NOTCHES)))
+            settled(heart.beat) + part.notches.draw(heart.beat, np.random.default_rng((r.seed, NOTCHES)))
             for heart, r in zip(hearts, requests, strict=True)
         ]
         beats = render(fine, timings, instants, samples + 2 * margin, others)
