@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from models.beat import FRAME_MS, FRAME_PR, FRAME_QRS, FRAME_QT, Timing, extract_beat, render_strip
+from models.beat import (
+    FRAME_MS,
+    FRAME_PR,
+    FRAME_QRS,
+    FRAME_QT,
+    SETTLED,
+    Timing,
+    extract_beat,
+    render_strip,
+    settled,
+)
 
 
 @pytest.fixture
@@ -85,3 +95,12 @@ def test_hand_over_lies_between_beats_even_for_a_very_long_qt():
     beats = np.array([0.0, 0.4, 0.8])
     borders = timing.borders(beats)
     assert ((borders > beats[:-1]) & (borders < beats[1:])).all()
+
+
+def test_a_beat_settles_towards_the_level_of_the_next(beat):
+    away = beat + 0.1 * (FRAME_MS > FRAME_QT)
+    mended = settled(away)
+    until_t = FRAME_MS <= FRAME_QT
+    assert np.array_equal(mended[:, until_t], away[:, until_t])
+    before, after = (one[:, -10:].mean(axis=1) - one[:, :10].mean(axis=1) for one in (away, mended))
+    assert np.allclose(after, (1 - SETTLED) * before, atol=0.02 * np.abs(before).max())

@@ -102,12 +102,11 @@ def test_corrections_that_come_back_with_every_beat_are_seen():
     draw, beats = torch.Generator().manual_seed(0), [np.array([90, 260, 430, 600, 1240])] * 4
     noise = torch.randn(4, 8, 1250, generator=draw)
     assert coherence(noise, beats) < 0.1
-    with_qrs, with_p = noise.clone(), noise.clone()
+    once, always = noise.clone(), noise.clone()
+    once[:, :, 220:240] += 3
     for at in (90, 260, 430, 600):
-        with_qrs[:, :, at - 5 : at + 10] += 3
-        with_p[:, :, at - 40 : at - 20] += 3
-    assert coherence(with_qrs, beats) == coherence(noise, beats), "QRS complexes may be corrected"
-    assert coherence(with_p, beats) > 1
+        always[:, :, at - 40 : at - 20] += 3
+    assert coherence(always, beats) > max(1, 5 * coherence(once, beats))
     assert coherence(noise, [np.array([300])] * 4) == 0, "one beat tells nothing"
 
 
