@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 from generator_levels import LEVELS, Bench, class_of, levels
-from generator_report import card_text, put_in_card, save_pictures
+from generator_report import card_mark, card_text, put_in_card, save_pictures
 from generator_sets import QUICK, Plan, bring, recorded, trial_of
 
 from discovery.benchmark import Score, markdown_table, scores_table
@@ -55,7 +55,7 @@ def main() -> None:
     write(Path(chosen.out), table, facts, text)
     save_pictures(Path(chosen.out), trial, table)
     if chosen.card:
-        put_in_card(Path(chosen.card), text)
+        put_in_card(Path(chosen.card), card_text(table, facts, whole=plan.fold == 9), card_mark(plan.fold))
     print(f"\n{facts}\nWritten to {chosen.out}")
 
 

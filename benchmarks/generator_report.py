@@ -12,8 +12,13 @@ from discovery.style import save_figure
 CARD_MARK = "## Measured"
 
 
-def card_text(table: pd.DataFrame, facts: Mapping[str, object]) -> str:
-    """The benchmark as the measured part of a model card."""
+def card_mark(fold: int) -> str:
+    """Heading of what was measured on a fold; fold 9 is the one that choices were made on."""
+    return CARD_MARK if fold == 9 else f"## Fold {fold}"
+
+
+def card_text(table: pd.DataFrame, facts: Mapping[str, object], whole: bool = True) -> str:
+    """The benchmark as the measured part of a model card: all levels, or the goals alone."""
     met = table["verdict"].value_counts()
     goals = ", ".join(
         f"{word}: {met[word]}" for word in ("goal", "must", "missed", "not measured") if word in met
@@ -26,17 +31,17 @@ def card_text(table: pd.DataFrame, facts: Mapping[str, object]) -> str:
         "95 %, by bootstrap or Wilson.",
         f"### Goals\n\n{goals}\n\n{markdown_table(table, unmet=True)}",
     ]
-    for level, part in table[table["level"] != ""].groupby("level", sort=False):
+    for level, part in table[table["level"] != ""].groupby("level", sort=False) if whole else ():
         parts.append(f"### All of the level '{level}'\n\n{markdown_table(part)}")
     return "\n\n".join(parts) + "\n"
 
 
-def put_in_card(card: Path, text: str) -> None:
-    """Replace the measured part of a model card, from its heading to the next of the same rank or the end."""
-    before, _, after = card.read_text().partition(CARD_MARK)
+def put_in_card(card: Path, text: str, mark: str = CARD_MARK) -> None:
+    """Replace one part of a model card, from its heading to the next of the same rank or the end; added where new."""
+    before, found, after = card.read_text().partition(f"{mark}\n")
     following = after.find("\n## ")
     rest = after[following:] if following >= 0 else ""
-    card.write_text(f"{before}{CARD_MARK}\n\n{text}{rest}")
+    card.write_text(f"{before}{'' if found else chr(10)}{mark}\n\n{text}{rest}")
 
 
 def save_pictures(folder: Path, trial: Trial, table: pd.DataFrame) -> None:

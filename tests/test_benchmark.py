@@ -480,6 +480,10 @@ def test_the_card_keeps_what_stands_around_the_measured_part(command, tmp_path):
     card.write_text("# Card\n\n## Measured\n\nold\n\n## Licence\n\nfree\n")
     report.put_in_card(card, "new\n")
     assert card.read_text() == "# Card\n\n## Measured\n\nnew\n\n## Licence\n\nfree\n"
+    for text in ("other\n", "others\n"):
+        report.put_in_card(card, text, report.card_mark(8))
+    assert card.read_text().endswith("free\n\n## Fold 8\n\nothers\n")
+    assert card.read_text().startswith("# Card\n\n## Measured\n\nnew\n\n## Licence")
 
 
 def test_json_of_the_table_is_plain(tmp_path):
