@@ -21,7 +21,7 @@ def main() -> None:
     """One ECG above, QTc by age and sex of the same hearts below."""
     generator = load_generator("ptbxl")
     patient = Conditions(age=50, sex="female", heart_rate=70, text="sinus rhythm, normal ECG")
-    ecg = generator.generate([patient], [7])
+    ecg = generator.generate([patient], [1])
     design = grid(patient, age=range(20, 91, 10), sex=["female", "male"], repeats=16, seed=7)
     with tempfile.TemporaryDirectory() as folder:
         table = measure_sweep(run_sweep(design, generator, folder), measure)
