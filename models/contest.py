@@ -23,7 +23,7 @@ from models.strip import FS
 from models.texture import Texture, TextureConfig
 
 MOST_MADE = 2048
-"""Strips generated to learn from; of the records as many are looked at as there are."""
+"""Strips generated to learn from, and recorded ones whose figures give the critic its units."""
 BATCH, CROP = 16, 1250
 EDGE = 125
 """Samples at either end that are not looked at: recorders fade in, and pad the end of a file."""
@@ -83,7 +83,8 @@ class Contest:
     def recorded_figures(self) -> Tensor:
         """What the critic is told of recorded strips, a random part of each, (strip, figure)."""
         draw = np.random.default_rng((self.seed, CONTEST))
-        parts = [self._recorded(self.chosen[at : at + 64]) for at in range(0, len(self.chosen), 64)]
+        rows = np.sort(draw.permutation(self.chosen)[:MOST_MADE])
+        parts = (self._recorded(rows[at : at + 64]) for at in range(0, len(rows), 64))
         told = [figures(_rounded(torch.from_numpy(_window(part, _start(draw))))) for part in parts]
         return torch.cat(told)
 
