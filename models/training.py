@@ -160,6 +160,8 @@ def train(material: Material, run: Run, text: tuple[str, TextEncoder] | None = N
 def retexture(material: Material, run: Run, checkpoint: Checkpoint) -> Checkpoint | None:
     """The checkpoint with nothing but its texture trained, from `run.texture` on; `run.out` holds the file.
 
+    Only the first process of a crew trains and writes, and gets the checkpoint.
+
     Raises
     ------
     ValueError
@@ -170,6 +172,8 @@ def retexture(material: Material, run: Run, checkpoint: Checkpoint) -> Checkpoin
             "warm start must read no reports where the texture alone is trained, got one with a text encoder: "
             "train it whole"
         )
+    if not run.crew.leads:
+        return None
     train = known_strips(material) & (material.table["fold"].to_numpy() != VALIDATION_FOLD)
     said = np.zeros((len(train), 0))
     contest = Contest(checkpoint, material, np.flatnonzero(train), said, run.schedule.seed)
