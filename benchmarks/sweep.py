@@ -38,10 +38,8 @@ from models.synthetic import Simulator
 
 SIZES = (1_000_000, 100_000_000)
 LENGTHS = (1_000, 20_000)  # sweeps whose memory is compared
-OVERLAPPED = {
-    "": 4_096,
-    "ptbxl": 1_024,
-}  # ECGs made and measured at once: the second process starts in seconds
+OVERLAPPED = {"": 4_096, "ptbxl": 1_024}
+"""ECGs made and measured at once, by checkpoint: the second process takes seconds to start."""
 ROUNDS = 3
 quiet = {"progress": False}
 

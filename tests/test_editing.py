@@ -49,8 +49,7 @@ def test_nothing_changed_gives_the_ecg_back(generator, asked, recwarn):
     assert np.allclose(back.recorded.signals[0, 6:], ecg.signals[0, 6:], atol=1e-5)
     assert np.allclose(back.ecg.signals, back.unedited.signals)
     # a median beat keeps some of its strip's noise, and 160 components show it: larger than normal, as in records
-    usual = generator.facts["inversion"]["heart"][1]
-    assert 0.5 < back.squares["heart"] < usual / 2 and 0.8 < back.squares["strip"] < 1.3
+    assert 0.5 < back.squares["heart"] < 2.0 and 0.8 < back.squares["strip"] < 1.3
     assert back.cautions == () and not recwarn.list
 
 
