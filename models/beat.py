@@ -13,12 +13,23 @@ FRAME_MS = np.arange(-260.0, 521.0, 2.0)
 """Time of the reference frame's samples, ms from the QRS onset."""
 FRAME_PR, FRAME_QRS, FRAME_QT = 160.0, 100.0, 400.0
 """PR, QRS and QT of every beat in the reference frame, ms."""
+FRAME_P_END = -50.0
+"""Where the P wave has ended in the reference frame, ms; what follows is the PR segment."""
+LONG_PR, P_GROWTH = 172.0, 0.29
+"""PR up to which the P wave lasts as long in proportion, ms, and how much of that growth is left beyond: a long PR is
+a slow atrioventricular node. Least absolute error of P duration on PR in folds 1 to 7 of PTB-XL, as measured by
+`discovery.measure`."""
+FRAME_T_PEAK = 316.0
+"""Where the T wave peaks in the reference frame, ms."""
 P_SPAN = FRAME_MS < -4.0
 """Samples of the frame that belong to the P wave and the segments around it; the others are QRS, ST and T."""
 CROSSFADE_S = 0.06
 SETTLED = 0.4
 """Share of the step between a beat's end and its start that `settled` takes out; chosen on fold 9."""
 ENDS = 10
+FRAME_KNOTS = (-FRAME_PR, FRAME_P_END, 0.0, FRAME_QRS, FRAME_T_PEAK, FRAME_QT)
+TPTE_LIMITS = (45.0, 180.0)
+"""Least and largest T peak to T offset, ms: what is measured beyond is a miss."""
 SHORTEST_ST = 60.0
 """Least distance from the end of QRS to the end of T, ms."""
 SEARCH_MS = np.arange(-16.0, 17.0, 2.0)
@@ -34,34 +45,41 @@ class Timing:
         From P onset, QRS onset, QRS onset to QRS onset, QRS offset, T offset.
     r : float
         From the QRS onset to the R peak, the instant at which the rhythm places the beat.
+    tpte : float
+        From T peak to T offset; at most half of what lies between QRS offset and T offset.
     """
 
     pr: float
     qrs: float
     qt: float
     r: float
+    tpte: float
 
     def to_frame(self, since_qrs_ms: np.ndarray) -> np.ndarray:
         """Reference-frame time (ms) of times since the QRS onset (ms): piecewise linear, slope 1 outside."""
-        inside = np.interp(
-            since_qrs_ms, (-self.pr, 0.0, self.qrs, self.qt), (-FRAME_PR, 0.0, FRAME_QRS, FRAME_QT)
-        )
+        inside = np.interp(since_qrs_ms, self._knots, FRAME_KNOTS)
         before = np.minimum(since_qrs_ms + self.pr, 0.0)
         after = np.maximum(since_qrs_ms - self.qt, 0.0)
         return inside + before + after
 
     def from_frame(self, frame_ms: np.ndarray) -> np.ndarray:
         """Time since the QRS onset (ms) of times in the reference frame (ms); undoes `to_frame`."""
-        inside = np.interp(
-            frame_ms, (-FRAME_PR, 0.0, FRAME_QRS, FRAME_QT), (-self.pr, 0.0, self.qrs, self.qt)
-        )
+        inside = np.interp(frame_ms, FRAME_KNOTS, self._knots)
         return inside + np.minimum(frame_ms + FRAME_PR, 0.0) + np.maximum(frame_ms - FRAME_QT, 0.0)
+
+    @property
+    def _knots(self) -> tuple[float, ...]:
+        """Times since the QRS onset (ms) of P onset, P end, QRS onset, QRS offset, T peak and T offset."""
+        share = (FRAME_PR + FRAME_P_END) / FRAME_PR
+        p_ms = share * (min(self.pr, LONG_PR) + P_GROWTH * max(self.pr - LONG_PR, 0.0))
+        t_peak = self.qt - min(self.tpte, (self.qt - self.qrs) / 2)
+        return -self.pr, p_ms - self.pr, 0.0, self.qrs, t_peak, self.qt
 
     def within(self, rr_ms: float) -> "Timing":
         """The same timing where PR and QT fit into the RR interval; else both shortened alike until they do."""
         share = min(1.0, rr_ms / (self.pr + self.qt))
         qt = max(share * self.qt, self.qrs + SHORTEST_ST)
-        return replace(self, pr=share * self.pr, qt=qt)
+        return replace(self, pr=share * self.pr, qt=qt, tpte=share * self.tpte)
 
     def borders(self, beats_s: np.ndarray) -> np.ndarray:
         """Instants (s) midway from T offset to the next P onset, where one beat hands over to the next."""

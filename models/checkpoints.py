@@ -24,7 +24,7 @@ from models.rhythm import RhythmModel
 from models.strip import StripScale
 from models.texture import Texture, TextureConfig
 
-FORMAT = 4
+FORMAT = 5
 FACTS = ("name", "licence", "seen", "ages", "rates")
 REMAKE = "make it with python -m models.training, or use the version of this package that wrote it"
 
@@ -121,6 +121,7 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
     shapes = {
         "p_shapes": heart.p_shapes,
         "qrst_shapes": heart.qrst_shapes,
+        "detail_shapes": heart.detail_shapes,
         "ectopic_shapes": checkpoint.ectopy.shapes,
     }
     for name, one in shapes.items():
@@ -170,7 +171,7 @@ def _assembled(
     if lacking:
         raise KeyError(lacking[0])
     encoding = Encoding(tuple(config["codes"]))
-    shapes = [_shapes(arrays, name) for name in ("p_shapes", "qrst_shapes")]
+    shapes = [_shapes(arrays, name) for name in ("p_shapes", "qrst_shapes", "detail_shapes")]
     return Checkpoint(
         config["facts"],
         Population(
@@ -188,7 +189,7 @@ def _assembled(
         StripScale(*_parts(arrays, "scale", "envelope token beat activity quiet")),
         EctopyModel(_shapes(arrays, "ectopic_shapes"), arrays["ectopy.log_size"]),
         Notches(*_parts(arrays, "notches", "size kernel spread")),
-        _network(HeartNet(HeartNetConfig(**config["heart_net"])), "heart_net", tensors, path, device),
+        _network(_heart_net(config["heart_net"]), "heart_net", tensors, path, device),
         _network(StripNet(StripNetConfig(**config["strip_net"])), "strip_net", tensors, path, device),
         ReportSpace(config["text_encoder"], *_parts(arrays, "reports", "centre basis spread"))
         if "text_encoder" in config
@@ -240,6 +241,11 @@ def _fingerprint(tensors: Mapping[str, torch.Tensor]) -> str:
         rows = tensors[name].contiguous()
         made.update(f"{name} {rows.dtype} {tuple(rows.shape)} ".encode() + rows.numpy().tobytes())
     return made.hexdigest()
+
+
+def _heart_net(config: Mapping[str, Any]) -> HeartNet:
+    """A heart network of these sizes; JSON knows no tuples."""
+    return HeartNet(HeartNetConfig(**{**config, "parts": tuple(map(tuple, config["parts"]))}))
 
 
 def _texture(config: Mapping[str, Any]) -> Texture:

@@ -13,21 +13,24 @@ SHARES = (0.5, 0.7, 0.9)
 EDGES_HZ = (15, 25, 40, 48, 52, 75, 98, 102, 125)
 SEGMENT = 500
 """Samples of which each spectrum is taken, every half of them."""
-LEAST_MV, LEAST_POWER = 0.0005, 1e-9
+LEAST_MV, LEAST_POWER, LEAST_VARIANCE = 0.0005, 1e-9, 1e-6
+CROWD = 8
+"""Strips that are judged together by how much their figures differ: each alone may pass where all are too alike."""
 LEAST_SD = 0.05
 """Of a direction in which figures of recorded strips hardly differ: narrower ones are not magnified further."""
 
 
 class Critic(nn.Module):
-    """How recorded strips look, to three judges.
+    """How recorded strips look, to four judges.
 
-    One looks at every 60 ms, one at means and spreads of what that one sees, one at the figures of the whole strip.
-    Source: Miyato et al. 2018, spectral normalisation.
+    One looks at every 60 ms, one at means and spreads of what that one sees, one at the figures of the whole strip, one
+    at means and spreads of the figures of several strips.
+    Sources: Miyato et al. 2018, spectral normalisation; Karras et al. 2018, spread within a batch.
 
     Parameters
     ----------
     recorded : Tensor, shape (strip, figure)
-        `figures` of recorded strips; the third judge sees in units of how much they differ, in every direction.
+        `figures` of recorded strips; the last two see in units of how much they differ, in every direction.
     """
 
     def __init__(self, recorded: Tensor, width: int = 32) -> None:
@@ -40,13 +43,14 @@ class Critic(nn.Module):
         self.near = spectral_norm(nn.Conv1d(channels[-1], 1, 3, 1, 1))
         self.whole = _judge(2 * sum(channels))
         self.told = _judge(recorded.shape[1])
+        self.crowd = _judge(2 * recorded.shape[1])
         spread, turn = torch.linalg.eigh(torch.cov(recorded.T.double()))
         unit = turn / spread.clamp(min=0).sqrt().clamp(min=LEAST_SD)
         self.register_buffer("centre", recorded.mean(dim=0))
         self.register_buffer("unit", unit.float())
 
     def forward(self, strips: Tensor) -> Tensor:
-        """(batch, 8, sample), mV -> (batch, 3): above 0 where they look recorded."""
+        """(batch, 8, sample), mV -> (batch, 4): above 0 where they look recorded; neighbours are judged together."""
         hidden = views(strips)
         size = hidden.abs()
         seen = [size.mean(dim=2), torch.exp(-3 * size).mean(dim=2)]  # how large, and how often small
@@ -54,7 +58,13 @@ class Critic(nn.Module):
             hidden = functional.leaky_relu(layer(hidden), 0.2)
             seen += [hidden.mean(dim=2), hidden.std(dim=2)]
         told = torch.asinh((figures(strips) - self.centre) @ self.unit)
-        verdicts = [self.near(hidden).mean(dim=2), self.whole(torch.cat(seen, dim=1)), self.told(told)]
+        together = [self.crowd(_spread(part)).expand(len(part), 1) for part in told.split(CROWD)]
+        verdicts = [
+            self.near(hidden).mean(dim=2),
+            self.whole(torch.cat(seen, dim=1)),
+            self.told(told),
+            torch.cat(together),
+        ]
         return torch.cat(verdicts, dim=1)
 
 
@@ -71,6 +81,12 @@ def figures(strips: Tensor) -> Tensor:
     bands = [level[..., low:high].mean(dim=2) for low, high in zip(edges[:-1], edges[1:], strict=True)]
     parts = [*torch.log(torch.cat(sizes)), *bands]
     return torch.cat(parts, dim=1)
+
+
+def _spread(told: Tensor) -> Tensor:
+    """Means and spreads of figures over strips, (1, 2 figure)."""
+    variance = told.var(dim=0, correction=0)
+    return torch.cat([told.mean(dim=0), torch.sqrt(variance + LEAST_VARIANCE)])[None]
 
 
 def _judge(figures: int) -> nn.Module:

@@ -14,9 +14,12 @@ Turns = tuple[torch.Tensor, torch.Tensor]
 
 @dataclass(frozen=True)
 class HeartNetConfig:
-    """Sizes of `HeartNet`: length of a heart's vector, columns of the conditions, width, depth, dropout."""
+    """Sizes of `HeartNet`: numbers of a heart's vector in each part, columns of the conditions, width, depth, dropout.
 
-    dimension: int
+    The parts together are the whole vector, each number once.
+    """
+
+    parts: tuple[tuple[int, ...], ...]
     columns: int
     width: int = 256
     depth: int = 3
@@ -37,16 +40,37 @@ class StripNetConfig:
 
 
 class HeartNet(nn.Module):
-    """Velocity of whitened hearts, (batch, dimension); equals the Gaussian's until trained."""
+    """Velocity of whitened hearts, (batch, dimension): each part of a heart by a perceptron that sees it alone.
+
+    So few records teach one perceptron little about all numbers at once, more about a few that go together.
+    """
 
     def __init__(self, config: HeartNetConfig) -> None:
         super().__init__()
         self.config = config
-        self.enter = nn.Linear(config.dimension, config.width)
+        self.parts = nn.ModuleList(HeartPartNet(len(part), config) for part in config.parts)
+        order = torch.tensor([number for part in config.parts for number in part])
+        self.register_buffer("place", order.argsort(), persistent=False)
+
+    def forward(self, x_t: torch.Tensor, t: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
+        """`x_t` (batch, dimension), `t` (batch,), `conditions` (batch, columns) -> (batch, dimension)."""
+        made = [
+            net(x_t[:, list(part)], t, conditions)
+            for part, net in zip(self.config.parts, self.parts, strict=True)
+        ]
+        return torch.cat(made, dim=1)[:, self.place]
+
+
+class HeartPartNet(nn.Module):
+    """Velocity of some numbers of whitened hearts, (batch, dimension); equals the Gaussian's until trained."""
+
+    def __init__(self, dimension: int, config: HeartNetConfig) -> None:
+        super().__init__()
+        self.enter = nn.Linear(dimension, config.width)
         self.time = _TimeEmbedding(config.width)
         self.said = nn.Linear(config.columns, config.width)
         self.blocks = nn.ModuleList(_Perceptron(config.width, config.dropout) for _ in range(config.depth))
-        self.leave = _zero(nn.Linear(config.width, config.dimension))
+        self.leave = _zero(nn.Linear(config.width, dimension))
 
     def forward(self, x_t: torch.Tensor, t: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
         """`x_t` (batch, dimension), `t` (batch,), `conditions` (batch, columns) -> (batch, dimension)."""

@@ -121,7 +121,7 @@ def fit_linear(material: Material) -> tuple[Linear, Hearts]:
         heart,
         _fit_scale(material, np.flatnonzero(material.table["fold"].to_numpy() != VALIDATION_FOLD)),
         fit_ectopy(ectopic if len(ectopic) >= FEWEST_BEATS else list(some.beats)),  # else early, not other
-        fit_notches(heart.qrst_shapes, np.asarray(some.beats, float)),
+        fit_notches(heart.qrst_shapes, heart.detail_shapes, np.asarray(some.beats, float)),
         facts,
     )
     said = [material.statements[row] for row in known]
@@ -146,7 +146,7 @@ def white_hearts(heart: HeartModel, material: Material, index: np.ndarray, rows:
     """Whitened hearts of some strips, (strip, dimension); a block of strips is in memory at a time."""
     draw, parts = np.random.default_rng(1), []
     for block in np.array_split(index, -(-len(index) // BLOCK)):
-        vectors = heart_vectors(heart.p_shapes, heart.qrst_shapes, *_measured_hearts(material.select(block)))
+        vectors = heart_vectors(heart.shapes, *_measured_hearts(material.select(block)))
         vectors = fill(vectors, rows[block] @ heart.mean, draw)
         parts.append(heart.whiten(vectors, rows[block]).astype(np.float32))
     return np.concatenate(parts)

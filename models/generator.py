@@ -221,7 +221,7 @@ class BundledGenerator:
         ]
         margin = int(MARGIN_S * FS)  # the high-pass filter settles outside the strip
         fine = [
-            settled(heart.beat) + part.notches.draw(heart.beat, np.random.default_rng((r.seed, NOTCHES)))
+            settled(heart.beat) + part.notches.draw(heart.detail_mv, np.random.default_rng((r.seed, NOTCHES)))
             for heart, r in zip(hearts, requests, strict=True)
         ]
         beats = render(fine, timings, instants, samples + 2 * margin, others)

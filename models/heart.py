@@ -13,20 +13,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from models import definitions
-from models.beat import FRAME_MS, P_SPAN, Timing
+from models.beat import FRAME_MS, P_SPAN, TPTE_LIMITS, Timing
 from models.ecg import INDEPENDENT_LEADS
-from models.encoding import RHYTHM_CODES, Encoding, penalties, ridge
+from models.encoding import RHYTHM_CODES, Encoding, chosen_ridge, penalties
 from models.strip import BANDS, NOISE_LIMITS_MV
 
 NOISES = len(INDEPENDENT_LEADS) * BANDS
 SINUS_CODES = ("SR", "SARRH", "SBRAD", "STACH")
-TIMING_NAMES = ("log_pr", "log_qrs", "log_qt", "log_r")
-SIZE_NAMES = ("log_p_size", "log_qrst_size")
-P_SHAPES, QRST_SHAPES = 24, 160
-"""Principal components kept: with 48 instead of 160, QRS loses what it has above 70 Hz."""
+TIMING_NAMES = ("log_pr", "log_qrs", "log_qt", "log_r", "log_tpte")
+SIZE_NAMES = ("log_p_size", "log_qrst_size", "log_detail_share")
+P_SHAPES, QRST_SHAPES, DETAIL_SHAPES = 24, 40, 120
+"""Principal components kept, of beats and of the detail that those leave; without it QRS loses its fast parts."""
+LEADING_P = 8
+"""Components of P whose scores are learnt together with intervals, sizes and the other waves."""
 QRST_SPAN = ~P_SPAN
-TIMING_LIMITS_MS = ((70.0, 460.0), (50.0, 240.0), (200.0, 700.0), (12.0, 140.0))
+TIMING_LIMITS_MS = ((70.0, 460.0), (50.0, 240.0), (200.0, 700.0), (12.0, 140.0), TPTE_LIMITS)
 SIZE_LIMITS_MV = (0.004, 1.5)
+DETAIL_LIMITS = (0.02, 0.5)
 FURTHEST, FURTHEST_PR = 4.0, 2.5
 """Robust standard deviations beyond which a recorded value counts as a miss of the measurement; P is missed oftener."""
 SHRINKAGE = 0.05
@@ -35,7 +38,8 @@ SPREAD_PENALTY = 30.0
 SPREAD_STEPS = 8
 ROUGHNESS_LIMITS = (0.1, 10.0)
 ROUGHNESS_UNIT_MV = 0.005
-STATEMENT_PENALTY = 1.5
+STATEMENT_PENALTIES = (1.5, 5.0, 15.0, 50.0)
+"""Pseudo-records that hold a statement's effect at 0: of these the best for each number of a heart."""
 _TAPER = np.clip((-FRAME_MS[P_SPAN] - 4.0) / 24.0, 0.0, 1.0)
 
 
@@ -51,12 +55,15 @@ class Heart:
     noise_mv : ndarray, shape (8, BANDS)
         Typical size of what a strip adds to its median beat, per lead and band (`models.strip.BAND_OF`).
     p_present : bool
+    detail_mv : float
+        Root mean square of the detail of the beat without its P wave.
     """
 
     beat: np.ndarray
     timing: Timing
     noise_mv: np.ndarray
     p_present: bool
+    detail_mv: float
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,9 @@ class HeartModel:
         Logarithm of the standard deviation of each coefficient of the shapes by the record's noise (`loudness`): a
         median beat keeps a share of the noise, and that share must not make the beats of a quiet record rough.
     p_shapes, qrst_shapes : Shapes
+    detail_shapes : Shapes
+        Of what `qrst_shapes` leave of beats of size 1. How large it is differs much among hearts: its size is a number
+        of its own, for few beats have as much of it as the mean square of all says.
     p_absent : ndarray, shape (len(RHYTHM_CODES),)
         Share of records of each rhythm without a P wave.
     """
@@ -117,12 +127,30 @@ class HeartModel:
     roughness: np.ndarray
     p_shapes: Shapes
     qrst_shapes: Shapes
+    detail_shapes: Shapes
     p_absent: np.ndarray
 
     @property
     def dimension(self) -> int:
         """Length of a heart's vector."""
         return len(self.colour)
+
+    @property
+    def shapes(self) -> tuple[Shapes, Shapes, Shapes]:
+        """Of P, of QRST and of its detail."""
+        return self.p_shapes, self.qrst_shapes, self.detail_shapes
+
+    @property
+    def parts(self) -> tuple[tuple[int, ...], ...]:
+        """Numbers of a heart's vector that a flow is to learn together: waves as one sees them, noise, fine detail."""
+        p_start = len(TIMING_NAMES) + NOISES + len(SIZE_NAMES)
+        qrst_start = p_start + len(self.p_shapes.spread)
+        leading = [*range(len(TIMING_NAMES)), *range(len(TIMING_NAMES) + NOISES, p_start)]
+        leading += range(p_start, min(p_start + LEADING_P, qrst_start))
+        leading += range(qrst_start, qrst_start + len(self.qrst_shapes.spread))
+        noise = range(len(TIMING_NAMES), len(TIMING_NAMES) + NOISES)
+        fine = sorted(set(range(self.dimension)) - {*leading, *noise})
+        return tuple(tuple(part) for part in (leading, noise, fine) if part)
 
     def whiten(self, vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Whitened coordinates of hearts under the encoded conditions `rows`."""
@@ -142,16 +170,21 @@ class HeartModel:
         """
         expected, residual = rows @ self.mean, (white * self._spreads(rows)) @ self.colour.T
         vectors = expected + residual * roughnesses(self.roughness, expected + residual)
-        at = np.cumsum([len(TIMING_NAMES), NOISES, len(SIZE_NAMES), len(self.p_shapes.spread)])
-        timings, noise, size, p_part, qrst_part = np.split(vectors, at, axis=1)
-        size = np.exp(np.clip(size, *np.log(SIZE_LIMITS_MV)))
+        counts = [len(shapes.spread) for shapes in (self.p_shapes, self.qrst_shapes)]
+        at = np.cumsum([len(TIMING_NAMES), NOISES, len(SIZE_NAMES), *counts])
+        timings, noise, size, p_part, qrst_part, detail_part = np.split(vectors, at, axis=1)
+        share = np.exp(np.clip(size[:, 2], *np.log(DETAIL_LIMITS)))
+        size = np.exp(np.clip(size[:, :2], *np.log(SIZE_LIMITS_MV)))
         limits = np.log(TIMING_LIMITS_MS)
         timings = np.exp(np.clip(timings, limits[:, 0], limits[:, 1]))
         beats = np.zeros((len(vectors), len(INDEPENDENT_LEADS), len(FRAME_MS)))
         beats[:, :, P_SPAN] = (
             self.p_shapes.decode(p_part, size[:, 0]) * _TAPER * np.asarray(p_present, float)[:, None, None]
         )
-        beats[:, :, QRST_SPAN] = self.qrst_shapes.decode(qrst_part, size[:, 1])
+        qrst = self.qrst_shapes.decode(qrst_part, np.ones(len(vectors)))
+        qrst = qrst + self.detail_shapes.decode(detail_part, share)
+        scale = size[:, 1] / sizes(qrst)
+        beats[:, :, QRST_SPAN] = qrst * scale[:, None, None]
         timings = [Timing(*timing) for timing in timings]
         if by_definition:
             self._keep_to_limits(beats, timings, rows)
@@ -161,8 +194,11 @@ class HeartModel:
                 timing,
                 np.clip(np.exp(level), *NOISE_LIMITS_MV).reshape(len(INDEPENDENT_LEADS), BANDS),
                 bool(has_p),
+                float(detail),
             )
-            for beat, timing, level, has_p in zip(beats, timings, noise, p_present, strict=True)
+            for beat, timing, level, has_p, detail in zip(
+                beats, timings, noise, p_present, share * scale, strict=True
+            )
         ]
 
     def _spreads(self, rows: np.ndarray) -> np.ndarray:
@@ -216,27 +252,29 @@ def fit_heart(
         Encoded conditions of each record.
     beats : ndarray, shape (record, 8, len(FRAME_MS))
         mV.
-    timings : ndarray, shape (record, 4)
+    timings : ndarray, shape (record, 5)
         PR, QRS, QT and R in ms; NaN where not measured.
     noise_mv : ndarray, shape (record, 8, BANDS)
     p_present : ndarray of bool
     """
     p_shapes = fit_shapes(beats[p_present][:, :, P_SPAN], P_SHAPES)
     qrst_shapes = fit_shapes(beats[:, :, QRST_SPAN], QRST_SHAPES)
-    vectors = heart_vectors(p_shapes, qrst_shapes, beats, timings, noise_mv, p_present)
-    penalty = penalties(encoding, STATEMENT_PENALTY)
+    detail_shapes = fit_shapes(details(qrst_shapes, beats), DETAIL_SHAPES)
+    all_shapes = (p_shapes, qrst_shapes, detail_shapes)
+    vectors = heart_vectors(all_shapes, beats, timings, noise_mv, p_present)
+    choices = [penalties(encoding, one) for one in STATEMENT_PENALTIES]
     mean = np.zeros((rows.shape[1], vectors.shape[1]))
     for column in range(vectors.shape[1]):
         known = ~np.isnan(vectors[:, column])
         values = vectors[known, column]
         for _ in range(2):  # once more without the misses of the measurement
-            mean[:, column] = ridge(rows[known], values, penalty)
+            mean[:, column] = chosen_ridge(rows[known], values, choices)
             furthest = FURTHEST_PR if column == TIMING_NAMES.index("log_pr") else FURTHEST
             values = without_misses(values, rows[known] @ mean[:, column], furthest)
         vectors[known, column] = values
     vectors = fill(vectors, rows @ mean, np.random.default_rng(0))
     residual = vectors - rows @ mean
-    shapes = residual[:, -(len(p_shapes.spread) + len(qrst_shapes.spread)) :]
+    shapes = residual[:, -sum(len(shapes.spread) for shapes in all_shapes) :]
     own = np.full(1 + BANDS, SPREAD_PENALTY)
     roughness = fit_spread(loudness(vectors), shapes / shapes.std(axis=0), own, ROUGHNESS_LIMITS)
     residual = residual / roughnesses(roughness, vectors)
@@ -245,13 +283,21 @@ def fit_heart(
     values, directions = np.linalg.eigh(covariance)
     colour = (directions * np.sqrt(values)) @ directions.T
     white = np.linalg.solve(colour, residual.T).T
-    spread = fit_spread(rows, white, np.where(penalty < 1e-3, 1e-3, np.maximum(penalty, SPREAD_PENALTY)))
+    free = penalties(encoding, SPREAD_PENALTY)
+    spread = fit_spread(rows, white, np.where(free < 1e-3, 1e-3, np.maximum(free, SPREAD_PENALTY)))
     flags = rows[:, -len(encoding.codes) :]
     absent = [
         _share(~p_present[flags[:, encoding.codes.index(c)] > 0.3]) if c in encoding.codes else 0.0
         for c in RHYTHM_CODES
     ]
-    return HeartModel(encoding, mean, colour, spread, roughness, p_shapes, qrst_shapes, np.array(absent))
+    return HeartModel(encoding, mean, colour, spread, roughness, *all_shapes, np.array(absent))
+
+
+def details(qrst_shapes: Shapes, beats: np.ndarray) -> np.ndarray:
+    """What `qrst_shapes` leave of beats without their P waves, of size 1, (batch, 8, sample)."""
+    qrst = beats[:, :, QRST_SPAN]
+    coarse = qrst_shapes.decode(qrst_shapes.encode(qrst), np.ones(len(beats)))
+    return qrst / sizes(qrst)[:, None, None] - coarse
 
 
 def loudness(vectors: np.ndarray) -> np.ndarray:
@@ -286,20 +332,26 @@ def fit_spread(
 
 
 def heart_vectors(
-    p_shapes: Shapes,
-    qrst_shapes: Shapes,
+    shapes: tuple[Shapes, Shapes, Shapes],
     beats: np.ndarray,
     timings: np.ndarray,
     noise_mv: np.ndarray,
     p_present: np.ndarray,
 ) -> np.ndarray:
-    """Vectors of recorded hearts, NaN where a part could not be measured."""
+    """Vectors of recorded hearts, NaN where a part could not be measured.
+
+    `shapes` are those of P, of QRST and of its detail.
+    """
+    p_shapes, qrst_shapes, detail_shapes = shapes
+    detail = details(qrst_shapes, beats)
+    size = [sizes(part) for part in (beats[:, :, P_SPAN], beats[:, :, QRST_SPAN], detail)]
     parts = [
         np.log(timings),
         np.log(noise_mv).reshape(len(noise_mv), NOISES),
-        np.log(np.column_stack([sizes(beats[:, :, P_SPAN]), sizes(beats[:, :, QRST_SPAN])])),
+        np.log(np.column_stack(size)),
         p_shapes.encode(beats[:, :, P_SPAN]),
         qrst_shapes.encode(beats[:, :, QRST_SPAN]),
+        detail_shapes.encode(detail),
     ]
     for rows, column in ((parts[0], 0), (parts[2], 0), (parts[3], slice(None))):
         rows[~p_present, column] = np.nan

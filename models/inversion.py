@@ -107,7 +107,7 @@ def take_apart(checkpoint: Checkpoint, material: Material, rows: np.ndarray, tol
     model, noise = checkpoint.heart, material.noise_mv()
     p_present = material.table["p_present"].to_numpy(bool)
     beats, timings = np.asarray(material.beats, float), np.asarray(material.timings, float)
-    vectors = heart_vectors(model.p_shapes, model.qrst_shapes, beats, timings, noise, p_present)
+    vectors = heart_vectors(model.shapes, beats, timings, noise, p_present)
     expected = rows @ model.mean
     white = model.whiten(np.where(np.isnan(vectors), expected, vectors), rows)
     hearts = model.hearts(white, rows, list(p_present))

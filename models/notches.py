@@ -6,7 +6,7 @@ import numpy as np
 from scipy.ndimage import convolve1d
 
 from models.beat import FRAME_MS, FRAME_QRS
-from models.heart import QRST_SPAN, Shapes, sizes
+from models.heart import QRST_SPAN, Shapes, details, sizes
 
 QRS_SPAN = (FRAME_MS >= -4.0) & (FRAME_MS <= FRAME_QRS + 10.0)
 TAPS = 33
@@ -20,7 +20,7 @@ class Notches:
     Parameters
     ----------
     size : ndarray, shape (8, len(FRAME_MS))
-        Typical size over that of the beat without its P wave; 0 outside the QRS complex.
+        Typical size over that of the heart's detail; 0 outside the QRS complex.
     kernel : ndarray, shape (TAPS,)
         What white noise is convolved with; its squares sum to 1.
     spread : ndarray, shape (1,)
@@ -31,20 +31,18 @@ class Notches:
     kernel: np.ndarray
     spread: np.ndarray
 
-    def draw(self, beat: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-        """Notches of a heart with this beat (mV, in the reference frame), mV, (8, len(FRAME_MS))."""
+    def draw(self, detail_mv: float, draw: np.random.Generator) -> np.ndarray:
+        """Notches of a heart with so much detail, mV, (8, len(FRAME_MS)), in the reference frame."""
         own = np.exp(self.spread[0] * np.clip(draw.standard_normal(), -FURTHEST, FURTHEST))
-        noise = convolve1d(draw.standard_normal(beat.shape), self.kernel, axis=1)
-        return own * sizes(beat[None][:, :, QRST_SPAN])[0] * self.size * noise
+        return own * detail_mv * self.size * convolve1d(draw.standard_normal(self.size.shape), self.kernel, axis=1)
 
 
-def fit_notches(shapes: Shapes, beats: np.ndarray) -> Notches:
-    """The notches of recorded beats, (record, 8, len(FRAME_MS)) in mV, that `shapes` do not hold."""
-    size = sizes(beats[:, :, QRST_SPAN])
+def fit_notches(qrst_shapes: Shapes, detail_shapes: Shapes, beats: np.ndarray) -> Notches:
+    """The notches of recorded beats, (record, 8, len(FRAME_MS)) in mV, that neither shapes hold."""
+    detail = details(qrst_shapes, beats)
+    size = sizes(detail)
     left = np.zeros(beats.shape)
-    left[:, :, QRST_SPAN] = beats[:, :, QRST_SPAN] - shapes.decode(
-        shapes.encode(beats[:, :, QRST_SPAN]), size
-    )
+    left[:, :, QRST_SPAN] = detail - detail_shapes.decode(detail_shapes.encode(detail), size)
     inside = left[:, :, QRS_SPAN] / size[:, None, None]
     own = np.sqrt((inside**2).mean(axis=(1, 2))) + 1e-9
     alike = inside / own[:, None, None]

@@ -1,7 +1,7 @@
 """Recorded ECGs as training material: median beats in the reference frame, rhythms, residuals."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.signal import resample_poly
 from tqdm.auto import tqdm
 
-from models.beat import CROSSFADE_S, FRAME_MS, Timing, extract_beat
+from models.beat import CROSSFADE_S, FRAME_MS, TPTE_LIMITS, Timing, extract_beat
 from models.codec import HOP, tokens_of
 from models.ecg import ECG, INDEPENDENT_LEADS
 from models.records import Records, read_files
@@ -19,7 +19,7 @@ from models.strip import FS, beyond_the_ends, high_passed, noise_levels, render
 FINE = 4
 SAMPLES = 2500
 LARGEST_MV = 6.0
-FALLBACK_MS = {"p_on_ms": -180.0, "qrs_on_ms": -42.0, "qrs_off_ms": 52.0}
+FALLBACK_MS = {"p_on_ms": -180.0, "qrs_on_ms": -42.0, "qrs_off_ms": 52.0, "tpte_ms": 84.0}
 NEEDED = ("record", "r_peaks_s", "beat_kept", "p_present", "t_off_ms", *FALLBACK_MS)
 """Columns of the measurements that training rests on."""
 BATCH = 64
@@ -37,8 +37,8 @@ class Material:
     statements : list of dict
     beats : ndarray, float32, shape (strip, 8, len(FRAME_MS))
         Median beats, mV.
-    timings : ndarray, shape (strip, 4)
-        PR, QRS, QT and R, ms; NaN where not measured.
+    timings : ndarray, shape (strip, 5)
+        PR, QRS, QT, R and T peak to T offset, ms; NaN where not measured.
     rendered, residual : ndarray, float32, shape (strip, 8, sample)
         mV; their sum is the recorded strip.
     weight : ndarray, float32, shape (strip, token)
@@ -260,23 +260,20 @@ def _prepare_one(strip: np.ndarray, row: Mapping | None) -> tuple | None:
 def _timing(row: Mapping, rr_s: float, p_present: bool) -> tuple[Timing, np.ndarray]:
     """Timing for the reference frame with typical values in the gaps, and the same with the gaps left NaN."""
     fallback = {**FALLBACK_MS, "t_off_ms": 340.0 * rr_s**0.4}
-    points = {
-        name: row[name] if row[name] == row[name] and row[name] is not None else value
-        for name, value in fallback.items()
-    }
+    found = {name: row[name] is not None and row[name] == row[name] for name in fallback}
+    points = {name: row[name] if found[name] else value for name, value in fallback.items()}
     if not p_present:
         points["p_on_ms"] = points["qrs_on_ms"] - 140.0
     onset = points["qrs_on_ms"]
     timing = Timing(
-        onset - points["p_on_ms"], points["qrs_off_ms"] - onset, points["t_off_ms"] - onset, -onset
+        onset - points["p_on_ms"],
+        points["qrs_off_ms"] - onset,
+        points["t_off_ms"] - onset,
+        -onset,
+        float(np.clip(points["tpte_ms"], *TPTE_LIMITS)),
     )
-    known = [
-        p_present and row["p_on_ms"] == row["p_on_ms"],
-        row["qrs_off_ms"] == row["qrs_off_ms"],
-        row["t_off_ms"] == row["t_off_ms"],
-        True,
-    ]
-    values = np.array([timing.pr, timing.qrs, timing.qt, timing.r])
+    known = [p_present and found["p_on_ms"], found["qrs_off_ms"], found["t_off_ms"], True, found["tpte_ms"]]
+    values = np.array(astuple(timing))
     return timing, np.where(known, values, np.nan)
 
 

@@ -23,7 +23,7 @@ from models.strip import BANDS
 
 SHARD = 2048
 """Records per shard: 180 MB on disk, as much in memory while it is made."""
-LAYOUT = 3
+LAYOUT = 4
 """To be raised whenever what a shard holds, or how it is made, changes: older shards are then refused."""
 LEADS = len(INDEPENDENT_LEADS)
 STRIP = np.dtype(
@@ -32,7 +32,7 @@ STRIP = np.dtype(
         ("rendered", "<f2", (LEADS, SAMPLES)),
         ("residual", "<f2", (LEADS, SAMPLES)),
         ("weight", "<f2", (tokens_of(SAMPLES),)),
-        ("timings", "<f4", (4,)),
+        ("timings", "<f4", (5,)),
         ("noise", "<f4", (LEADS, BANDS)),
     ]
 )

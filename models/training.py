@@ -6,7 +6,7 @@ import functools
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from models.batches import UNKNOWN_SHARE, StripBatches, oversampling, without_te
 from models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from models.contest import Contest, train_texture
 from models.crew import Crew, find_crew
-from models.denoiser import HeartNet, HeartNetConfig, StripNet, StripNetConfig
+from models.denoiser import HeartNet, HeartNetConfig, HeartPartNet, StripNet, StripNetConfig
 from models.descent import Descent, Draws, drawn_ahead, seeded
 from models.fitting import TEST_FOLD, VALIDATION_FOLD, Hearts, fit_linear, known_strips, strip_conditions
 from models.inversion import calibrate
@@ -132,7 +132,7 @@ def train(material: Material, run: Run, text: tuple[str, TextEncoder] | None = N
         training = material.table["labelled"].to_numpy(bool) & (folds != VALIDATION_FOLD)
         space, said = read_reports(material.table["text"], training, *text, run.folder / "reports", crew)
     crew.join()
-    heart_net, heart_loss = train_heart(hearts, run, said[hearts.index])
+    heart_net, heart_loss = train_heart(hearts, run, said[hearts.index], linear.heart.parts)
     rows, begin = np.concatenate([rows, said], axis=1), run.begin
     if isinstance(begin, int):
         config = StripNetConfig(TOKEN, CONTEXT, rows.shape[1], width=begin)
@@ -180,24 +180,36 @@ def retexture(material: Material, run: Run, checkpoint: Checkpoint) -> Checkpoin
     return _with_texture(checkpoint, contest, run)
 
 
-def train_heart(hearts: Hearts, run: Run, said: np.ndarray) -> tuple[HeartNet, dict[str, float]]:
-    """The heart's flow and its losses, stopped where the loss on the validation fold was least.
+def train_heart(
+    hearts: Hearts, run: Run, said: np.ndarray, parts: Sequence[Sequence[int]]
+) -> tuple[HeartNet, list[dict[str, float]]]:
+    """The heart's flow, part by part, and the losses of each, stopped where that on the validation fold was least.
 
-    `said` are the columns of the reports, shape (strip, column); no column where reports are not read.
+    `said` are the columns of the reports, shape (strip, column); no column where reports are not read. `parts` are
+    the numbers of a heart that are learnt together.
     """
-    schedule, crew = run.schedule, run.crew
-    white = torch.tensor(hearts.white.clip(-LARGEST_WHITE, LARGEST_WHITE), dtype=torch.float32)
     rows = np.concatenate([hearts.rows[:, 1:], said], axis=1).astype(np.float32)
-    net = HeartNet(HeartNetConfig(white.shape[1], rows.shape[1]))
-    net = seeded(net, torch.Generator().manual_seed(schedule.seed))
-    descent = Descent(net, run.folder / "heart.pt", crew, schedule.rate / 2, 0.05)
+    net = HeartNet(HeartNetConfig(tuple(map(tuple, parts)), rows.shape[1]))
+    net = seeded(net, torch.Generator().manual_seed(run.schedule.seed))
+    losses = [_train_part(net, place, hearts, run, rows, said.shape[1]) for place in range(len(parts))]
+    return net.cpu().eval(), losses
+
+
+def _train_part(  # noqa: PLR0913 (what a training consists of)
+    whole: HeartNet, place: int, hearts: Hearts, run: Run, rows: np.ndarray, reports: int
+) -> dict[str, float]:
+    """Trains one part of a heart's network, which is put in its place; its losses."""
+    schedule, crew = run.schedule, run.crew
+    net, part = whole.parts[place], list(whole.config.parts[place])
+    white = torch.tensor(hearts.white[:, part].clip(-LARGEST_WHITE, LARGEST_WHITE), dtype=torch.float32)
+    descent = Descent(net, run.folder / f"heart-{place}.pt", crew, schedule.rate / 2, 0.05)
     index = np.flatnonzero(hearts.train)
     held_out = _some(np.flatnonzero(~hearts.train))
     draws = Draws(index, oversampling([hearts.statements[row] for row in index]))
     for step in range(descent.step, schedule.heart_steps):
-        draw = np.random.default_rng((schedule.seed, HEART, step, crew.rank))
+        draw = np.random.default_rng((schedule.seed, HEART, place, step, crew.rank))
         chosen = draws(crew.share(schedule.heart_batch), draw)
-        about = torch.from_numpy(without_text(rows[chosen], said.shape[1], draw, UNKNOWN_SHARE)).float()
+        about = torch.from_numpy(without_text(rows[chosen], reports, draw, UNKNOWN_SHARE)).float()
         x_1 = white[chosen] + HEART_JITTER * torch.from_numpy(draw.normal(size=white[chosen].shape)).float()
         x_0 = torch.from_numpy(draw.normal(size=x_1.shape)).float()
         t = torch.from_numpy(1 / (1 + np.exp(-draw.normal(size=len(chosen))))).float()
@@ -212,14 +224,15 @@ def train_heart(hearts: Hearts, run: Run, said: np.ndarray) -> tuple[HeartNet, d
             said_here = torch.from_numpy(rows[held_out])
             checked = _heart_held_out(descent.average, white[held_out], said_here, crew.device)
             if crew.leads:
-                _log(run.folder, part="heart", step=descent.step, loss=value.item(), validation=checked)
+                losses = {"loss": value.item(), "validation": checked}
+                _log(run.folder, part=f"heart {place}", step=descent.step, **losses)
             if checked < descent.notes.get("validation", math.inf):
                 descent.notes = {"step": descent.step, "validation": checked}
                 descent.take_as_best()
         if descent.due(schedule.save_every) or (crew.leads and descent.step == schedule.heart_steps):
             descent.save()
-    best = descent.best or descent.average
-    return copy.deepcopy(best).cpu().eval(), descent.notes or {"validation": math.inf}
+    whole.parts[place] = descent.best or descent.average
+    return descent.notes or {"validation": math.inf}
 
 
 def train_strip(batches: StripBatches, made: Checkpoint, run: Run) -> Checkpoint | None:
@@ -296,7 +309,7 @@ def _heart_velocity(net: nn.Module, said: torch.Tensor, x: torch.Tensor, t: torc
     return net(x, t, said)
 
 
-def _heart_held_out(net: HeartNet, x_1: torch.Tensor, said: torch.Tensor, device: torch.device) -> float:
+def _heart_held_out(net: HeartPartNet, x_1: torch.Tensor, said: torch.Tensor, device: torch.device) -> float:
     """Loss on held-out hearts over the same 16 noises and times every time."""
     draw = torch.Generator().manual_seed(0)
     x_1, said = x_1.repeat(16, 1), said.repeat(16, 1)

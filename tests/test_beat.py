@@ -1,13 +1,17 @@
 """Known answers and laws of the reference frame and of rendering."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from models.beat import (
     FRAME_MS,
+    FRAME_P_END,
     FRAME_PR,
     FRAME_QRS,
     FRAME_QT,
+    FRAME_T_PEAK,
     SETTLED,
     Timing,
     extract_beat,
@@ -18,7 +22,7 @@ from models.beat import (
 
 @pytest.fixture
 def timing():
-    return Timing(pr=180.0, qrs=90.0, qt=380.0, r=40.0)
+    return Timing(pr=180.0, qrs=90.0, qt=380.0, r=40.0, tpte=84.0)
 
 
 @pytest.fixture
@@ -40,6 +44,28 @@ def test_frame_and_back_is_the_same_time(timing):
     assert np.allclose(timing.from_frame(timing.to_frame(times)), times)
 
 
+def test_a_long_pr_is_a_long_segment_not_a_long_p_wave():
+    p_wave = np.array([-FRAME_PR, FRAME_P_END])
+    p_ms = {pr: np.ptp(Timing(pr, 90.0, 380.0, 40.0, 84.0).from_frame(p_wave)) for pr in (120, 160, 300)}
+    assert p_ms[120] / 120 == pytest.approx(p_ms[160] / 160)
+    assert 10 < p_ms[300] - p_ms[160] < 40
+    times = np.linspace(-400, 100, 101)
+    long = Timing(pr=320.0, qrs=90.0, qt=380.0, r=40.0, tpte=84.0)
+    assert np.allclose(long.from_frame(long.to_frame(times)), times)
+
+
+def test_the_t_wave_peaks_where_the_timing_says(beat, timing):
+    late = replace(timing, tpte=60.0)
+    assert np.allclose(late.to_frame(np.array([90.0, 320.0, 380.0])), [FRAME_QRS, FRAME_T_PEAK, FRAME_QT])
+    beats = np.arange(-1, 4)
+    peak = [np.argmax(render_strip(beat, each, beats, 500.0, 1000)[0, 560:750]) for each in (timing, late)]
+    moved = 24 * (280 - FRAME_QRS) / (FRAME_T_PEAK - FRAME_QRS)  # the bump's top lies before the peak's place
+    assert 2 * (peak[1] - peak[0]) == pytest.approx(moved, abs=4), "ms"
+    narrow = replace(timing, tpte=170.0)
+    times = np.linspace(-400, 700, 221)
+    assert np.allclose(narrow.from_frame(narrow.to_frame(times)), times), "never before the middle of ST and T"
+
+
 def test_beats_stand_where_the_rhythm_puts_them(beat, timing):
     beats = np.array([-0.9, 0.1, 1.1, 2.1, 3.1])
     strip = render_strip(beat, timing, beats, 500.0, 1000)
@@ -50,15 +76,15 @@ def test_beats_stand_where_the_rhythm_puts_them(beat, timing):
 
 def test_longer_qt_moves_the_t_wave_only(beat, timing):
     beats = np.arange(-1, 4)
-    longer = Timing(timing.pr, timing.qrs, timing.qt + 40, timing.r)
+    longer = replace(timing, qt=timing.qt + 40)
     short, long = (render_strip(beat, each, beats, 500.0, 1000)[0] for each in (timing, longer))
     before_j = slice(250, 520)  # from the last beat's TP segment to the next J point
     assert np.allclose(short[before_j][100:], long[before_j][100:], atol=1e-9)
-    assert (np.argmax(long[560:750]) - np.argmax(short[560:750])) / 500 * 1000 == pytest.approx(25, abs=5)
+    assert (np.argmax(long[560:750]) - np.argmax(short[560:750])) / 500 * 1000 == pytest.approx(40 * (280 - FRAME_QRS) / (FRAME_T_PEAK - FRAME_QRS), abs=4)
 
 
 def test_intervals_are_squeezed_only_where_the_heart_is_too_fast():
-    timing = Timing(pr=160.0, qrs=90.0, qt=400.0, r=40.0)
+    timing = Timing(pr=160.0, qrs=90.0, qt=400.0, r=40.0, tpte=84.0)
     assert timing.within(1000.0) == timing
     fast = timing.within(400.0)
     assert fast.pr + fast.qt == pytest.approx(400.0) and fast.pr / fast.qt == pytest.approx(0.4)
@@ -91,7 +117,7 @@ def test_no_kept_beat_gives_no_shape(timing):
 
 
 def test_hand_over_lies_between_beats_even_for_a_very_long_qt():
-    timing = Timing(pr=100.0, qrs=100.0, qt=600.0, r=40.0)
+    timing = Timing(pr=100.0, qrs=100.0, qt=600.0, r=40.0, tpte=84.0)
     beats = np.array([0.0, 0.4, 0.8])
     borders = timing.borders(beats)
     assert ((borders > beats[:-1]) & (borders < beats[1:])).all()

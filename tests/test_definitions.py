@@ -6,7 +6,7 @@ import pytest
 from models.beat import FRAME_MS, Timing
 from models.definitions import LIMITS, beyond, mirrored, qrs_axis
 
-TIMING = Timing(pr=180.0, qrs=100.0, qt=400.0, r=40.0)
+TIMING = Timing(pr=180.0, qrs=100.0, qt=400.0, r=40.0, tpte=84.0)
 
 
 def beat_at(degrees):

@@ -1,15 +1,18 @@
 """Known answers and laws of the linear heart."""
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 
 from models.beat import FRAME_MS, P_SPAN
 from models.encoding import Encoding
-from models.heart import SIZE_NAMES, TIMING_NAMES, fit_heart, fit_shapes, heart_vectors, roughnesses, sizes
+from models.heart import SIZE_NAMES, TIMING_NAMES, fit_heart, fit_shapes, heart_vectors, sizes
 from models.strip import BANDS, NOISE_LIMITS_MV
 
 ENCODING = Encoding(("AFIB", "CLBBB", "NORM", "SR"))
 COUNT = 400
+DETAIL_SHARE = len(TIMING_NAMES) + 8 * BANDS + SIZE_NAMES.index("log_detail_share")
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +31,7 @@ def planted():
     size = np.exp(draw.normal([-2.3, 0.0, -1.0], 0.2, (COUNT, 3)))
     leads = draw.normal(1, 0.3, (COUNT, 3, 8))
     beats = np.einsum("np,npl,pt->nlt", size, leads, np.stack(bumps))
-    timings = np.exp(draw.normal(0, 0.03, (COUNT, 4))) * [160, 90, 390, 42]
+    timings = np.exp(draw.normal(0, 0.03, (COUNT, 5))) * [160, 90, 390, 42, 84]
     timings[:, 1] *= np.where(block, 1.5, 1.0)
     timings[:, 2] *= np.where(female > 0, 1.03, 1.0) * rr_s**0.4
     p_present = ~fibrillation
@@ -58,6 +61,28 @@ def test_planted_effects_are_found(model):
     assert np.log(slow.qt / fast.qt) / np.log(1.1 / 0.7) == pytest.approx(0.4, abs=0.05)
 
 
+def test_parts_of_a_heart_are_the_whole(model):
+    leading, noise, fine = model.parts
+    assert sorted((*leading, *noise, *fine)) == list(range(model.dimension))
+    assert set(range(len(TIMING_NAMES))) <= set(leading) and len(noise) == 8 * BANDS
+    assert len(fine) > len(leading)
+
+
+def test_detail_has_a_size_of_its_own(planted):
+    """Beats of the planted shapes, half of them with ten times as much detail as the others."""
+    rows, beats, *others = planted
+    draw = np.random.default_rng(3)
+    rich = draw.random(COUNT) < 0.5
+    fine = np.where(np.abs(FRAME_MS - 50) < 40, 1, 0) * draw.normal(size=beats.shape)
+    fine *= np.where(rich, 0.05, 0.005)[:, None, None] * sizes(beats)[:, None, None]
+    model = fit_heart(ENCODING, rows, beats + fine, *others)
+    vectors = heart_vectors(model.shapes, beats + fine, *others)
+    share = vectors[:, DETAIL_SHARE]
+    assert share[rich].min() > share[~rich].max()
+    scores = vectors[:, -len(model.detail_shapes.spread) :]
+    assert 0.5 < scores[rich].std() / scores[~rich].std() < 2, "the shape of the detail, not its size"
+
+
 def test_half_certainty_is_half_the_way(model):
     normal, half, block = (_timing(model, SR=1.0, CLBBB=sure) for sure in (0.0, 0.5, 1.0))
     assert np.log(half.qrs) == pytest.approx((np.log(normal.qrs) + np.log(block.qrs)) / 2)
@@ -65,7 +90,7 @@ def test_half_certainty_is_half_the_way(model):
 
 def test_whitened_hearts_have_unit_covariance(model, planted):
     rows, *measured = planted
-    vectors = heart_vectors(model.p_shapes, model.qrst_shapes, *measured)
+    vectors = heart_vectors(model.shapes, *measured)
     whole = ~np.isnan(vectors).any(axis=1)
     white = model.whiten(vectors[whole], rows[whole])
     assert np.abs(white.mean(axis=0)).max() < 0.25
@@ -76,29 +101,28 @@ def test_whitened_hearts_have_unit_covariance(model, planted):
 
 def test_a_recorded_heart_comes_back_from_its_coordinates(model, planted):
     rows, beats, timings, noise, p_present = planted
-    vectors = heart_vectors(model.p_shapes, model.qrst_shapes, beats, timings, noise, p_present)
+    vectors = heart_vectors(model.shapes, beats, timings, noise, p_present)
     chosen = np.flatnonzero(p_present)[:20]
     white = model.whiten(vectors[chosen], rows[chosen])
     for heart, index in zip(model.hearts(white, rows[chosen], p_present[chosen]), chosen, strict=True):
-        found = [heart.timing.pr, heart.timing.qrs, heart.timing.qt, heart.timing.r]
-        assert np.allclose(found, timings[index], rtol=1e-6)
+        assert np.allclose(astuple(heart.timing), timings[index], rtol=1e-6)
         assert np.allclose(heart.noise_mv, noise[index].clip(*NOISE_LIMITS_MV), rtol=1e-6)
         shape = ~P_SPAN | (FRAME_MS < -28)
         assert np.abs(heart.beat - beats[index])[:, shape].max() < 0.05 * np.abs(beats[index]).max()
 
 
-def test_hearts_recorded_with_more_noise_have_rougher_beats(planted):
+def test_hearts_recorded_with_more_noise_have_more_detail(planted):
     rows, beats, timings, noise, p_present = planted
     draw = np.random.default_rng(2)
-    loud = np.where(draw.random(COUNT) < 0.5, 8.0, 1.0)
-    rough = beats + 0.002 * loud[:, None, None] * draw.normal(size=beats.shape)
+    loud = np.exp(draw.normal(size=COUNT))
+    rough = beats + 0.008 * loud[:, None, None] * draw.normal(size=beats.shape)
     model = fit_heart(ENCODING, rows, rough, timings, noise * loud[:, None, None], p_present)
-    vectors = np.zeros((2, model.dimension))
-    place = slice(len(TIMING_NAMES), len(TIMING_NAMES) + 8 * BANDS)
-    vectors[:, place] = np.log([[np.exp(-4)], [8 * np.exp(-4)]])
-    spread = roughnesses(model.roughness, vectors)
-    assert (spread[:, : place.stop + len(SIZE_NAMES)] == 1).all()
-    assert np.median(spread[1, -100:] / spread[0, -100:]) > 3
+    hearts = model.hearts(draw.normal(size=(COUNT, model.dimension)), rows, p_present)
+    level = np.array([np.log(heart.noise_mv).mean() for heart in hearts])
+    share = np.log([heart.detail_mv / sizes(heart.beat[None][:, :, ~P_SPAN])[0] for heart in hearts])
+    recorded = heart_vectors(model.shapes, rough, timings, noise, p_present)[:, DETAIL_SHARE]
+    drawn, planted_here = np.polyfit(level, share, 1)[0], np.polyfit(np.log(loud), recorded, 1)[0]
+    assert drawn == pytest.approx(planted_here, rel=0.35) and planted_here > 0.3
 
 
 def test_hearts_keep_to_the_limits_that_define_their_statements(model):

@@ -8,7 +8,7 @@ import torch
 from models.checkpoints import load_checkpoint, save_checkpoint
 from models.contest import Contest, coherence, train_texture
 from models.crew import Crew
-from models.critic import EDGES_HZ, SHARES, Critic, figures
+from models.critic import CROWD, EDGES_HZ, SHARES, Critic, figures
 from models.ecg import Conditions
 from models.generator import WEIGHTS, BundledGenerator
 from models.texture import Texture, TextureConfig, views
@@ -82,11 +82,20 @@ def test_figures_are_those_of_the_strip():
 def test_the_critic_sees_rare_directions_of_recorded_figures():
     strips = torch.from_numpy(sparse(64, np.random.default_rng(0)))
     critic = Critic(figures(strips), 8)
-    assert critic(strips[:2]).shape == (2, 3)
+    assert critic(strips[:2]).shape == (2, 4)
     seen = (figures(strips) - critic.centre) @ critic.unit
     assert seen.std(dim=0).max() < 1.01
     smooth = 0.01 * torch.randn(64, 8, 512, generator=torch.Generator().manual_seed(0))
     assert ((figures(smooth) - critic.centre) @ critic.unit).abs().max() > 5
+
+
+def test_the_critic_judges_by_how_alike_strips_are_too():
+    strips = torch.from_numpy(sparse(64, np.random.default_rng(0)))
+    critic = Critic(figures(strips), 8).eval()
+    various, alike = critic(strips[: 2 * CROWD]), critic(strips[:1].expand(2 * CROWD, -1, -1))
+    assert torch.allclose(various[0, :3], alike[0, :3], atol=1e-5), "the first three judge a strip alone"
+    assert abs(various[0, 3] - alike[0, 3]) > 1e-3
+    assert torch.equal(various[:CROWD, 3], various[:1, 3].expand(CROWD))
 
 
 def test_waves_are_not_corrected():
