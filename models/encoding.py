@@ -91,23 +91,6 @@ def ridge(design: np.ndarray, target: np.ndarray, penalty: np.ndarray) -> np.nda
     return np.linalg.solve(design.T @ design + np.diag(penalty), design.T @ target)
 
 
-def chosen_ridge(design: np.ndarray, target: np.ndarray, choices: Sequence[np.ndarray]) -> np.ndarray:
-    """Ridge coefficients of one output, with that of some penalties which foretells left-out records best.
-
-    Source: generalised cross-validation (Golub, Heath and Wahba 1979).
-    """
-    square, product = design.T @ design, design.T @ target
-    least, best = np.inf, np.zeros(design.shape[1])
-    for penalty in choices:
-        inverse = np.linalg.inv(square + np.diag(penalty))
-        weights = inverse @ product
-        left = len(target) - np.sum(inverse * square)  # degrees of freedom: the trace of the hat matrix
-        score = np.sum((target - design @ weights) ** 2) / left**2
-        if score < least:
-            least, best = score, weights
-    return best
-
-
 def penalties(encoding: Encoding, statements: float, main: float = 0.5) -> np.ndarray:
     """Ridge penalties: none on the constant, little on age, sex and rate, more on statements.
 

@@ -15,7 +15,7 @@ import numpy as np
 from models import definitions
 from models.beat import FRAME_MS, P_SPAN, TPTE_LIMITS, Timing
 from models.ecg import INDEPENDENT_LEADS
-from models.encoding import RHYTHM_CODES, Encoding, chosen_ridge, penalties
+from models.encoding import RHYTHM_CODES, Encoding, penalties, ridge
 from models.strip import BANDS, NOISE_LIMITS_MV
 
 NOISES = len(INDEPENDENT_LEADS) * BANDS
@@ -30,7 +30,7 @@ QRST_SPAN = ~P_SPAN
 TIMING_LIMITS_MS = ((70.0, 460.0), (50.0, 240.0), (200.0, 700.0), (12.0, 140.0), TPTE_LIMITS)
 SIZE_LIMITS_MV = (0.004, 1.5)
 DETAIL_LIMITS = (0.02, 0.5)
-FURTHEST, FURTHEST_PR = 4.0, 2.5
+FURTHEST, FURTHEST_PR = 4.0, 2.0
 """Robust standard deviations beyond which a recorded value counts as a miss of the measurement; P is missed oftener."""
 SHRINKAGE = 0.05
 SPREAD_LIMITS = (0.35, 2.5)
@@ -38,8 +38,9 @@ SPREAD_PENALTY = 30.0
 SPREAD_STEPS = 8
 ROUGHNESS_LIMITS = (0.1, 10.0)
 ROUGHNESS_UNIT_MV = 0.005
-STATEMENT_PENALTIES = (1.5, 5.0, 15.0, 50.0)
-"""Pseudo-records that hold a statement's effect at 0: of these the best for each number of a heart."""
+STATEMENT_PENALTY = 1.5
+"""Pseudo-records that hold a statement's effect at 0; more, even where it foretells a number better, loses what many
+small numbers do together: Q waves."""
 _TAPER = np.clip((-FRAME_MS[P_SPAN] - 4.0) / 24.0, 0.0, 1.0)
 
 
@@ -262,13 +263,13 @@ def fit_heart(
     detail_shapes = fit_shapes(details(qrst_shapes, beats), DETAIL_SHAPES)
     all_shapes = (p_shapes, qrst_shapes, detail_shapes)
     vectors = heart_vectors(all_shapes, beats, timings, noise_mv, p_present)
-    choices = [penalties(encoding, one) for one in STATEMENT_PENALTIES]
+    penalty = penalties(encoding, STATEMENT_PENALTY)
     mean = np.zeros((rows.shape[1], vectors.shape[1]))
     for column in range(vectors.shape[1]):
         known = ~np.isnan(vectors[:, column])
         values = vectors[known, column]
         for _ in range(2):  # once more without the misses of the measurement
-            mean[:, column] = chosen_ridge(rows[known], values, choices)
+            mean[:, column] = ridge(rows[known], values, penalty)
             furthest = FURTHEST_PR if column == TIMING_NAMES.index("log_pr") else FURTHEST
             values = without_misses(values, rows[known] @ mean[:, column], furthest)
         vectors[known, column] = values

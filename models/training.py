@@ -354,7 +354,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     say("--out", help="the finished checkpoint; models/weights/NAME.safetensors if not said")
     say("--warm-start", help="checkpoint whose strip network and texture to begin from")
     say("--only-texture", action="store_true", help="keep all else of --warm-start as it is")
-    say("--strip-steps", type=int, default=Schedule.strip_steps)
+    say("--strip-steps", type=int, default=Schedule.strip_steps, help="0: the strip network of --warm-start")
     say("--texture-steps", type=int, default=Schedule.texture_steps, help="0: no texture")
     say("--heart-steps", type=int, default=Schedule.heart_steps)
     say("--batch", type=int, default=Schedule.strip_batch, help="strips per step, of all processes")
@@ -368,6 +368,8 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
         parser.error("--extra and --extra-measured must be given together")
     if chosen.only_texture and not (chosen.warm_start and chosen.texture_steps):
         parser.error("--only-texture needs --warm-start, and --texture-steps above 0")
+    if not (chosen.strip_steps or chosen.warm_start):
+        parser.error("--strip-steps 0 needs --warm-start: nothing else holds a strip network")
     return chosen
 
 

@@ -61,6 +61,12 @@ def made(sets, small_shards, tmp_path_factory):
     return folders
 
 
+def same_network(first, second):
+    """Whether two networks have the same weights."""
+    ours, theirs = first.state_dict(), second.state_dict()
+    return all(torch.equal(weights, theirs[name]) for name, weights in ours.items())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("layout", ["ptb-xl", "mimic-iv-ecg"])
 def test_a_data_set_becomes_a_generator(made, layout):
@@ -80,21 +86,28 @@ def test_a_texture_alone_leaves_all_else_as_it_is(made, sets, tmp_path):
     whole = made["ptb-xl"] / "made.safetensors"
     training.main(command(sets, "ptb-xl", tmp_path, "--only-texture", "--warm-start", str(whole)))
     before, after = (load_checkpoint(path)[0] for path in (whole, tmp_path / "made.safetensors"))
-    same, other = (
-        all(
-            torch.equal(rows, getattr(after, net).state_dict()[name])
-            for name, rows in getattr(before, net).state_dict().items()
-        )
-        for net in ("strip_net", "texture")
-    )
-    assert same and not other
+    assert same_network(before.strip_net, after.strip_net)
+    assert not same_network(before.texture, after.texture)
     assert np.array_equal(before.heart.mean, after.heart.mean)
+
+
+@pytest.mark.slow
+def test_a_heart_alone_leaves_the_strip_network_as_it_is(made, sets, tmp_path):
+    whole = made["ptb-xl"] / "made.safetensors"
+    steps = ("--strip-steps", "0", "--texture-steps", "0", "--heart-steps", "200", "--seed", "4")
+    training.main(command(sets, "ptb-xl", tmp_path, "--warm-start", str(whole), *steps))
+    before, after = (load_checkpoint(path)[0] for path in (whole, tmp_path / "made.safetensors"))
+    assert same_network(before.strip_net, after.strip_net) and after.texture is None
+    assert not same_network(before.heart_net, after.heart_net)
 
 
 def test_a_texture_alone_needs_something_to_correct(sets, tmp_path, capsys):
     with pytest.raises(SystemExit):
         training.main(command(sets, "ptb-xl", tmp_path, "--only-texture"))
     assert "--only-texture needs --warm-start" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        training.main(command(sets, "ptb-xl", tmp_path, "--strip-steps", "0"))
+    assert "--strip-steps 0 needs --warm-start" in capsys.readouterr().err
 
 
 @pytest.mark.slow
