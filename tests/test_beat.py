@@ -63,7 +63,9 @@ def test_the_t_wave_peaks_where_the_timing_says(beat, timing):
     assert 2 * (peak[1] - peak[0]) == pytest.approx(moved, abs=4), "ms"
     narrow = replace(timing, tpte=170.0)
     times = np.linspace(-400, 700, 221)
-    assert np.allclose(narrow.from_frame(narrow.to_frame(times)), times), "never before the middle of ST and T"
+    assert np.allclose(narrow.from_frame(narrow.to_frame(times)), times), (
+        "never before the middle of ST and T"
+    )
 
 
 def test_beats_stand_where_the_rhythm_puts_them(beat, timing):
@@ -80,7 +82,9 @@ def test_longer_qt_moves_the_t_wave_only(beat, timing):
     short, long = (render_strip(beat, each, beats, 500.0, 1000)[0] for each in (timing, longer))
     before_j = slice(250, 520)  # from the last beat's TP segment to the next J point
     assert np.allclose(short[before_j][100:], long[before_j][100:], atol=1e-9)
-    assert (np.argmax(long[560:750]) - np.argmax(short[560:750])) / 500 * 1000 == pytest.approx(40 * (280 - FRAME_QRS) / (FRAME_T_PEAK - FRAME_QRS), abs=4)
+    assert (np.argmax(long[560:750]) - np.argmax(short[560:750])) / 500 * 1000 == pytest.approx(
+        40 * (280 - FRAME_QRS) / (FRAME_T_PEAK - FRAME_QRS), abs=4
+    )
 
 
 def test_intervals_are_squeezed_only_where_the_heart_is_too_fast():
