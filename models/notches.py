@@ -34,12 +34,8 @@ class Notches:
     def draw(self, detail_mv: float, draw: np.random.Generator) -> np.ndarray:
         """Notches of a heart with so much detail, mV, (8, len(FRAME_MS)), in the reference frame."""
         own = np.exp(self.spread[0] * np.clip(draw.standard_normal(), -FURTHEST, FURTHEST))
-        return (
-            own
-            * detail_mv
-            * self.size
-            * convolve1d(draw.standard_normal(self.size.shape), self.kernel, axis=1)
-        )
+        noise = convolve1d(draw.standard_normal(self.size.shape), self.kernel, axis=1)
+        return own * detail_mv * self.size * noise
 
 
 def fit_notches(qrst_shapes: Shapes, detail_shapes: Shapes, beats: np.ndarray) -> Notches:

@@ -7,7 +7,16 @@ import pytest
 
 from models.beat import FRAME_MS, P_SPAN
 from models.encoding import Encoding
-from models.heart import SIZE_NAMES, TIMING_NAMES, fit_heart, fit_shapes, heart_vectors, sizes
+from models.heart import (
+    ROUGHNESS_LIMITS,
+    SIZE_NAMES,
+    TIMING_NAMES,
+    fit_heart,
+    fit_shapes,
+    fit_spread,
+    heart_vectors,
+    sizes,
+)
 from models.strip import BANDS, NOISE_LIMITS_MV
 
 ENCODING = Encoding(("AFIB", "CLBBB", "NORM", "SR"))
@@ -123,6 +132,15 @@ def test_hearts_recorded_with_more_noise_have_more_detail(planted):
     recorded = heart_vectors(model.shapes, rough, timings, noise, p_present)[:, DETAIL_SHARE]
     drawn, planted_here = np.polyfit(level, share, 1)[0], np.polyfit(np.log(loud), recorded, 1)[0]
     assert drawn == pytest.approx(planted_here, rel=0.35) and planted_here > 0.3
+
+
+def test_a_planted_spread_is_found():
+    draw = np.random.default_rng(4)
+    rows = np.column_stack([np.ones(4000), draw.normal(size=4000)])
+    planted_here = np.array([[0.1, -0.2], [0.5, 0.0]])
+    values = np.exp(rows @ planted_here) * draw.normal(size=(4000, 2))
+    found = fit_spread(rows, values, np.full(2, 1e-3), ROUGHNESS_LIMITS)
+    assert np.allclose(found, planted_here, atol=0.06)
 
 
 def test_hearts_keep_to_the_limits_that_define_their_statements(model):
