@@ -23,8 +23,9 @@ from models.reports import ReportSpace
 from models.rhythm import RhythmModel
 from models.strip import StripScale
 from models.texture import Texture, TextureConfig
+from models.traits import Traits
 
-FORMAT = 5
+FORMAT = 6
 FACTS = ("name", "licence", "seen", "ages", "rates")
 REMAKE = "make it with python -m models.training, or use the version of this package that wrote it"
 
@@ -110,6 +111,7 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
         "heart.spread": heart.spread,
         "heart.roughness": heart.roughness,
         "heart.p_absent": heart.p_absent,
+        "heart.traits": heart.traits.weights,
         "scale.envelope": checkpoint.scale.envelope,
         "scale.token": checkpoint.scale.token,
         "scale.beat": checkpoint.scale.beat,
@@ -185,6 +187,7 @@ def _assembled(
             *_parts(arrays, "heart", "mean colour spread roughness"),
             *shapes,
             *_parts(arrays, "heart", "p_absent"),
+            Traits(encoding, arrays["heart.traits"]),
         ),
         StripScale(*_parts(arrays, "scale", "envelope token beat activity quiet")),
         EctopyModel(_shapes(arrays, "ectopic_shapes"), arrays["ectopy.log_size"]),

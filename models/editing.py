@@ -113,12 +113,15 @@ def edit(
     own = material.rhythms[0][:2]
     p_present = bool(material.table["p_present"].iloc[0])
     wander, rest = raw - high_passed, apart.strip_rest[0]
-    unedited = _made(generator, apart, was, own, p_present) + wander + rest
+    traits = apart.traits
+    unedited = _made(generator, apart, was, own, p_present, traits) + wander + rest
     rhythm = _rhythm(generator, own, was, becomes, seed)
     another = was.statements != becomes.statements
     if another:
-        p_present = generator.checkpoint.heart.p_wave(becomes.statements, 0.5)
-    strip = _made(generator, apart, becomes, rhythm, p_present, by_definition=another) + wander
+        heart = generator.checkpoint.heart
+        p_present = heart.p_wave(becomes.statements, 0.5)
+        traits = heart.traits.changed(traits, *(_rows(generator, known)[0] for known in (was, becomes)))
+    strip = _made(generator, apart, becomes, rhythm, p_present, traits, by_definition=another) + wander
     strip += rest if rhythm is own else 0.0
     squares = {name: float(values[0]) for name, values in apart.squares.items()}
     cautions = tuple(surprises(generator.checkpoint, **squares))
@@ -183,12 +186,14 @@ def _made(
     known: _Known,
     rhythm: tuple[np.ndarray, np.ndarray],
     p_present: bool,
+    traits: np.ndarray,
     by_definition: bool = False,
 ) -> np.ndarray:
     """The strip that the record's noise becomes under these conditions, high-passed, mV, (8, sample)."""
     part, (rows, told) = generator.checkpoint, _rows(generator, known)
-    white = heart_noise(part.heart_net, apart.heart, told, back=False)
-    hearts = part.heart.hearts(white, rows, [p_present], by_definition)
+    whole, reports = np.column_stack([rows, traits]), told[:, rows.shape[1] :]
+    white = heart_noise(part.heart_net, apart.heart, np.column_stack([whole, reports]), back=False)
+    hearts = part.heart.hearts(white, whole, [p_present], by_definition)
     terms = strip_terms(
         hearts, apart.beat_rest, *([one] for one in rhythm), np.array([1000 * known.rr_s]), told
     )

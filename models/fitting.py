@@ -14,7 +14,7 @@ from scipy.signal import resample_poly
 from models.codec import to_tokens
 from models.ectopy import FEWEST_BEATS, EctopyModel, carries_ectopy, ectopic_beats, fit_ectopy
 from models.encoding import AGE_CENTRE, Encoding, with_rhythm
-from models.heart import HeartModel, fill, fit_heart, heart_vectors
+from models.heart import HeartModel, fill, fit_heart, heart_vectors, with_traits
 from models.notches import Notches, fit_notches
 from models.population import Population, fit_population
 from models.preparation import FINE, SAMPLES, Material
@@ -61,7 +61,7 @@ class Hearts:
     white : ndarray, shape (strip, dimension)
         Whitened hearts.
     rows : ndarray, shape (strip, column)
-        Encoded conditions.
+        Encoded conditions and traits.
     train : ndarray of bool
         Which strips are for training; the others are the validation fold's.
     statements : list of dict
@@ -125,7 +125,7 @@ def fit_linear(material: Material) -> tuple[Linear, Hearts]:
         facts,
     )
     said = [material.statements[row] for row in known]
-    return linear, Hearts(white_hearts(heart, material, known, rows), rows[known], train, said, known)
+    return linear, Hearts(*white_hearts(heart, material, known, rows), train, said, known)
 
 
 def sample_of_records(train: np.ndarray, statements: Sequence[Mapping[str, float]]) -> np.ndarray:
@@ -142,14 +142,21 @@ def sample_of_records(train: np.ndarray, statements: Sequence[Mapping[str, float
     return np.sort(chosen)
 
 
-def white_hearts(heart: HeartModel, material: Material, index: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Whitened hearts of some strips, (strip, dimension); a block of strips is in memory at a time."""
-    draw, parts = np.random.default_rng(1), []
+def white_hearts(
+    heart: HeartModel, material: Material, index: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whitened hearts of some strips, (strip, dimension), and their encoded conditions with their traits.
+
+    A block of strips is in memory at a time.
+    """
+    draw, parts, told = np.random.default_rng(1), [], []
     for block in np.array_split(index, -(-len(index) // BLOCK)):
-        vectors = heart_vectors(heart.shapes, *_measured_hearts(material.select(block)))
-        vectors = fill(vectors, rows[block] @ heart.mean, draw)
-        parts.append(heart.whiten(vectors, rows[block]).astype(np.float32))
-    return np.concatenate(parts)
+        beats, timings, *rest = _measured_hearts(material.select(block))
+        told.append(with_traits(rows[block], beats, timings))
+        vectors = heart_vectors(heart.shapes, beats, timings, *rest)
+        vectors = fill(vectors, told[-1] @ heart.mean, draw)
+        parts.append(heart.whiten(vectors, told[-1]).astype(np.float32))
+    return np.concatenate(parts), np.concatenate(told)
 
 
 def strip_conditions(material: Material, encoding: Encoding) -> np.ndarray:

@@ -21,11 +21,12 @@ from models.reports import Reader, TextEncoder
 from models.rhythm import DOMINANT, VENTRICULAR, Rhythm
 from models.statements import Understanding, recognise
 from models.strip import FS, TOKEN, render, track
+from models.traits import TRAITS
 
 WEIGHTS = Path(__file__).parent / "weights"
 SECONDS = 10.0
 MARGIN_S = 1.0
-POPULATION, RHYTHM, HEART, STRIP, P_WAVE, ECTOPY, TEXTURE, NOTCHES = range(8)
+POPULATION, RHYTHM, HEART, STRIP, P_WAVE, ECTOPY, TEXTURE, NOTCHES, TRAIT = range(9)
 """Independent streams of one ECG's seed: one part of the ECG changes without stirring the others."""
 
 
@@ -203,13 +204,15 @@ class BundledGenerator:
             np.array([getattr(r, name) for r in requests], float) for name in ("age", "female", "heart_rate")
         )
         rows = part.heart.encoding.rows(age, female, 60 / rate, said)
-        told = np.column_stack([rows, np.array([request.report for request in requests])])
-        latent = self._sample_hearts(told, requests)
+        reports = np.array([request.report for request in requests])
+        chance = [np.random.default_rng((r.seed, TRAIT)).random(len(TRAITS)) for r in requests]
+        known = np.column_stack([rows, chance < part.heart.traits.shares(rows)])
+        latent = self._sample_hearts(np.column_stack([known, reports]), requests)
         has_p = [
             part.heart.p_wave(r.statements, np.random.default_rng((r.seed, P_WAVE)).random())
             for r in requests
         ]
-        hearts = part.heart.hearts(latent, rows, has_p, by_definition=True)
+        hearts = part.heart.hearts(latent, known, has_p, by_definition=True)
         rhythms = [self.rhythm(request) for request in requests]
         samples = int(SECONDS * FS)
         others = [
@@ -227,7 +230,7 @@ class BundledGenerator:
         beats = render(fine, timings, instants, samples + 2 * margin, others)
         beats = beats[:, :, margin:-margin]
         noise = np.stack([heart.noise_mv for heart in hearts])
-        residual = self._sample_residual(beats, noise, rhythms, told, requests)
+        residual = self._sample_residual(beats, noise, rhythms, np.column_stack([rows, reports]), requests)
         strips = self._textured(beats + residual, requests)
         return twelve_leads(strips).astype(np.float32), latent
 

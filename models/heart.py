@@ -15,12 +15,14 @@ import numpy as np
 from models import definitions
 from models.beat import FRAME_MS, P_SPAN, TPTE_LIMITS, Timing
 from models.ecg import INDEPENDENT_LEADS
-from models.encoding import RHYTHM_CODES, Encoding, penalties, ridge
+from models.encoding import MAIN_EFFECTS, RHYTHM_CODES, Encoding, penalties, ridge
 from models.strip import BANDS, NOISE_LIMITS_MV
+from models.traits import NEARLY_MV, TRAITS, Traits, fit_traits, shown
 
 NOISES = len(INDEPENDENT_LEADS) * BANDS
 SINUS_CODES = ("SR", "SARRH", "SBRAD", "STACH")
 TIMING_NAMES = ("log_pr", "log_qrs", "log_qt", "log_r", "log_tpte")
+NOISE = slice(len(TIMING_NAMES), len(TIMING_NAMES) + NOISES)
 SIZE_NAMES = ("log_p_size", "log_qrst_size", "log_detail_share")
 P_SHAPES, QRST_SHAPES, DETAIL_SHAPES = 24, 40, 120
 """Principal components kept, of beats and of the detail that those leave; without it QRS loses its fast parts."""
@@ -41,6 +43,8 @@ ROUGHNESS_UNIT_MV = 0.005
 STATEMENT_PENALTY = 1.5
 """Pseudo-records that hold a statement's effect at 0; more, even where it foretells a number better, loses what many
 small numbers do together: Q waves."""
+TRAIT_STEP, TRAIT_STEPS = 0.25, 16
+"""How far, in what a trait makes of the mean, a heart is moved at once until it has a trait or has lost it."""
 _TAPER = np.clip((-FRAME_MS[P_SPAN] - 4.0) / 24.0, 0.0, 1.0)
 
 
@@ -105,10 +109,11 @@ class HeartModel:
     Parameters
     ----------
     encoding : Encoding
-    mean : ndarray, shape (column of the encoding, dimension)
+    mean : ndarray, shape (column, dimension)
+        Columns are those of the encoding and, last, of the traits (`with_traits`).
     colour : ndarray, shape (dimension, dimension)
         Square root of the residual covariance.
-    spread : ndarray, shape (column of the encoding, dimension)
+    spread : ndarray, shape (column, dimension)
         Logarithm of the standard deviation of each whitened coordinate.
     roughness : ndarray, shape (1 + BANDS, shape)
         Logarithm of the standard deviation of each coefficient of the shapes by the record's noise (`loudness`): a
@@ -119,6 +124,7 @@ class HeartModel:
         of its own, for few beats have as much of it as the mean square of all says.
     p_absent : ndarray, shape (len(RHYTHM_CODES),)
         Share of records of each rhythm without a P wave.
+    traits : Traits
     """
 
     encoding: Encoding
@@ -130,6 +136,7 @@ class HeartModel:
     qrst_shapes: Shapes
     detail_shapes: Shapes
     p_absent: np.ndarray
+    traits: Traits
 
     @property
     def dimension(self) -> int:
@@ -146,15 +153,15 @@ class HeartModel:
         """Numbers of a heart's vector that a flow is to learn together: waves as one sees them, noise, fine detail."""
         p_start = len(TIMING_NAMES) + NOISES + len(SIZE_NAMES)
         qrst_start = p_start + len(self.p_shapes.spread)
-        leading = [*range(len(TIMING_NAMES)), *range(len(TIMING_NAMES) + NOISES, p_start)]
+        leading = [*range(NOISE.start), *range(NOISE.stop, p_start)]
         leading += range(p_start, min(p_start + LEADING_P, qrst_start))
         leading += range(qrst_start, qrst_start + len(self.qrst_shapes.spread))
-        noise = range(len(TIMING_NAMES), len(TIMING_NAMES) + NOISES)
+        noise = range(NOISE.start, NOISE.stop)
         fine = sorted(set(range(self.dimension)) - {*leading, *noise})
         return tuple(tuple(part) for part in (leading, noise, fine) if part)
 
     def whiten(self, vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Whitened coordinates of hearts under the encoded conditions `rows`."""
+        """Whitened coordinates of hearts under the encoded conditions and traits `rows`."""
         residual = (vectors - rows @ self.mean) / roughnesses(self.roughness, vectors)
         return np.linalg.solve(self.colour, residual.T).T / self._spreads(rows)
 
@@ -165,15 +172,35 @@ class HeartModel:
         p_present: Sequence[bool],
         by_definition: bool = False,
     ) -> list[Heart]:
-        """The hearts at whitened coordinates (batch, dimension) under the encoded conditions `rows`.
+        """The hearts at whitened coordinates (batch, dimension) under the encoded conditions and traits `rows`.
 
-        With `by_definition` they keep to the limits that define their statements (`models.definitions`).
+        With `by_definition` they have these traits and no other, and keep to the limits that define their statements
+        (`models.definitions`).
         """
         expected, residual = rows @ self.mean, (white * self._spreads(rows)) @ self.colour.T
         vectors = expected + residual * roughnesses(self.roughness, expected + residual)
+        parts = self._decoded(vectors, p_present)
+        if by_definition:
+            self._keep_to_traits(vectors, parts, rows)
+            self._keep_to_limits(parts[0], parts[1], rows)
+        return [
+            Heart(
+                beat,
+                timing,
+                np.clip(np.exp(level), *NOISE_LIMITS_MV).reshape(len(INDEPENDENT_LEADS), BANDS),
+                bool(has_p),
+                float(detail),
+            )
+            for beat, timing, detail, level, has_p in zip(*parts, vectors[:, NOISE], p_present, strict=True)
+        ]
+
+    def _decoded(
+        self, vectors: np.ndarray, p_present: Sequence[bool]
+    ) -> tuple[np.ndarray, list[Timing], np.ndarray]:
+        """Beats (mV), timings and root mean square of the detail (mV) of hearts."""
         counts = [len(shapes.spread) for shapes in (self.p_shapes, self.qrst_shapes)]
         at = np.cumsum([len(TIMING_NAMES), NOISES, len(SIZE_NAMES), *counts])
-        timings, noise, size, p_part, qrst_part, detail_part = np.split(vectors, at, axis=1)
+        timings, _, size, p_part, qrst_part, detail_part = np.split(vectors, at, axis=1)
         share = np.exp(np.clip(size[:, 2], *np.log(DETAIL_LIMITS)))
         size = np.exp(np.clip(size[:, :2], *np.log(SIZE_LIMITS_MV)))
         limits = np.log(TIMING_LIMITS_MS)
@@ -186,29 +213,35 @@ class HeartModel:
         qrst = qrst + self.detail_shapes.decode(detail_part, share)
         scale = size[:, 1] / sizes(qrst)
         beats[:, :, QRST_SPAN] = qrst * scale[:, None, None]
-        timings = [Timing(*timing) for timing in timings]
-        if by_definition:
-            self._keep_to_limits(beats, timings, rows)
-        return [
-            Heart(
-                beat,
-                timing,
-                np.clip(np.exp(level), *NOISE_LIMITS_MV).reshape(len(INDEPENDENT_LEADS), BANDS),
-                bool(has_p),
-                float(detail),
-            )
-            for beat, timing, level, has_p, detail in zip(
-                beats, timings, noise, p_present, share * scale, strict=True
-            )
-        ]
+        return beats, [Timing(*timing) for timing in timings], share * scale
 
     def _spreads(self, rows: np.ndarray) -> np.ndarray:
-        """Standard deviations of the whitened coordinates under the encoded conditions `rows`."""
+        """Standard deviations of the whitened coordinates under the encoded conditions and traits `rows`."""
         return np.exp(np.clip(rows @ self.spread, *np.log(SPREAD_LIMITS)))
+
+    def _keep_to_traits(
+        self, vectors: np.ndarray, parts: tuple[np.ndarray, list[Timing], np.ndarray], rows: np.ndarray
+    ) -> None:
+        """Moves the waves of hearts along what traits make of the mean until they have theirs alone, in place."""
+        beats, timings, detail = parts
+        qrs_ms = np.array([timing.qrs for timing in timings])
+        wanted = rows[:, -len(TRAITS) :] > 0.5
+        effect = self.mean[-len(TRAITS) :].copy()
+        effect[:, : -len(self.qrst_shapes.spread) - len(self.detail_shapes.spread)] = 0.0
+        for _ in range(TRAIT_STEPS):
+            too_few = wanted & ~shown(beats, qrs_ms)
+            too_many = ~wanted & shown(beats, qrs_ms, NEARLY_MV)
+            way = too_few.astype(float) - too_many
+            wrong = np.flatnonzero(way.any(axis=1))
+            if not len(wrong):
+                return
+            vectors[wrong] += TRAIT_STEP * way[wrong] @ effect
+            moved, _, detail[wrong] = self._decoded(vectors[wrong], np.ones(len(wrong)))
+            beats[np.ix_(wrong, range(len(INDEPENDENT_LEADS)), QRST_SPAN)] = moved[:, :, QRST_SPAN]
 
     def _keep_to_limits(self, beats: np.ndarray, timings: list[Timing], rows: np.ndarray) -> None:
         """Mirrors hearts at the limits of their statements, in place."""
-        flags = rows[:, -len(self.encoding.codes) :]
+        flags = rows[:, len(MAIN_EFFECTS) : len(self.encoding.names)]
         for code in definitions.LIMITS:
             if code in self.encoding.codes:
                 wrong = definitions.beyond(code, beats, timings)
@@ -249,8 +282,8 @@ def fit_heart(
     Parameters
     ----------
     encoding : Encoding
-    rows : ndarray
-        Encoded conditions of each record.
+    rows : ndarray, shape (record, column of the encoding)
+        Encoded conditions.
     beats : ndarray, shape (record, 8, len(FRAME_MS))
         mV.
     timings : ndarray, shape (record, 5)
@@ -263,7 +296,10 @@ def fit_heart(
     detail_shapes = fit_shapes(details(qrst_shapes, beats), DETAIL_SHAPES)
     all_shapes = (p_shapes, qrst_shapes, detail_shapes)
     vectors = heart_vectors(all_shapes, beats, timings, noise_mv, p_present)
-    penalty = penalties(encoding, STATEMENT_PENALTY)
+    found = shown(beats, timings[:, TIMING_NAMES.index("log_qrs")])
+    traits = fit_traits(encoding, rows, found)
+    rows = with_traits(rows, beats, timings)
+    penalty = _and_traits(penalties(encoding, STATEMENT_PENALTY), STATEMENT_PENALTY)
     mean = np.zeros((rows.shape[1], vectors.shape[1]))
     for column in range(vectors.shape[1]):
         known = ~np.isnan(vectors[:, column])
@@ -284,14 +320,19 @@ def fit_heart(
     values, directions = np.linalg.eigh(covariance)
     colour = (directions * np.sqrt(values)) @ directions.T
     white = np.linalg.solve(colour, residual.T).T
-    free = penalties(encoding, SPREAD_PENALTY)
+    free = _and_traits(penalties(encoding, SPREAD_PENALTY), SPREAD_PENALTY)
     spread = fit_spread(rows, white, np.where(free < 1e-3, 1e-3, np.maximum(free, SPREAD_PENALTY)))
-    flags = rows[:, -len(encoding.codes) :]
+    flags = rows[:, len(MAIN_EFFECTS) : len(encoding.names)]
     absent = [
         _share(~p_present[flags[:, encoding.codes.index(c)] > 0.3]) if c in encoding.codes else 0.0
         for c in RHYTHM_CODES
     ]
-    return HeartModel(encoding, mean, colour, spread, roughness, *all_shapes, np.array(absent))
+    return HeartModel(encoding, mean, colour, spread, roughness, *all_shapes, np.array(absent), traits)
+
+
+def with_traits(rows: np.ndarray, beats: np.ndarray, timings: np.ndarray) -> np.ndarray:
+    """Encoded conditions `rows` with the traits that these beats (mV) of these timings (ms) have as last columns."""
+    return np.column_stack([rows, shown(beats, timings[:, TIMING_NAMES.index("log_qrs")])])
 
 
 def details(qrst_shapes: Shapes, beats: np.ndarray) -> np.ndarray:
@@ -303,7 +344,7 @@ def details(qrst_shapes: Shapes, beats: np.ndarray) -> np.ndarray:
 
 def loudness(vectors: np.ndarray) -> np.ndarray:
     """1 and, for each band, the logarithm of the noise of hearts, mean of the leads, shape (heart, 1 + BANDS)."""
-    noise = vectors[:, len(TIMING_NAMES) : len(TIMING_NAMES) + NOISES] - np.log(ROUGHNESS_UNIT_MV)
+    noise = vectors[:, NOISE] - np.log(ROUGHNESS_UNIT_MV)
     bands = noise.reshape(len(vectors), len(INDEPENDENT_LEADS), BANDS).mean(axis=1)
     return np.column_stack([np.ones(len(vectors)), bands])
 
@@ -383,6 +424,11 @@ def fit_shapes(beats: np.ndarray, count: int) -> Shapes:
     values, directions = np.linalg.eigh(np.cov(((flat - centre) * weight).T))
     top = np.argsort(values)[::-1][: min(count, len(beats) - 1)]
     return Shapes(centre, directions[:, top].T, np.sqrt(values[top]), weight)
+
+
+def _and_traits(penalty: np.ndarray, of_traits: float) -> np.ndarray:
+    """Ridge penalties of an encoding's columns and of the traits."""
+    return np.concatenate([penalty, np.full(len(TRAITS), of_traits)])
 
 
 def _share(flags: np.ndarray) -> float:

@@ -10,7 +10,7 @@ from torch import nn
 
 from models import flow
 from models.checkpoints import Checkpoint
-from models.heart import Heart, heart_vectors
+from models.heart import Heart, heart_vectors, with_traits
 from models.preparation import SAMPLES, Material
 from models.rhythm import DOMINANT, VENTRICULAR
 from models.strip import StripScale, render, track
@@ -76,6 +76,8 @@ class Apart:
         Noise of the hearts.
     strip : ndarray, shape (batch, token, number)
         Noise of the strips.
+    traits : ndarray of bool, shape (batch, len(TRAITS))
+        Which the hearts have (`models.traits`).
     beat_rest : ndarray, shape (batch, 8, len(FRAME_MS))
         What the learnt shapes do not show of each beat, mV.
     strip_rest : ndarray, shape (batch, 8, sample)
@@ -87,6 +89,7 @@ class Apart:
 
     heart: np.ndarray
     strip: np.ndarray
+    traits: np.ndarray
     beat_rest: np.ndarray
     strip_rest: np.ndarray
     squares: dict[str, np.ndarray]
@@ -108,11 +111,13 @@ def take_apart(checkpoint: Checkpoint, material: Material, rows: np.ndarray, tol
     p_present = material.table["p_present"].to_numpy(bool)
     beats, timings = np.asarray(material.beats, float), np.asarray(material.timings, float)
     vectors = heart_vectors(model.shapes, beats, timings, noise, p_present)
-    expected = rows @ model.mean
-    white = model.whiten(np.where(np.isnan(vectors), expected, vectors), rows)
-    hearts = model.hearts(white, rows, list(p_present))
+    known = with_traits(rows, beats, timings)
+    expected = known @ model.mean
+    white = model.whiten(np.where(np.isnan(vectors), expected, vectors), known)
+    hearts = model.hearts(white, known, list(p_present))
     rest = beats - np.stack([heart.beat for heart in hearts])
-    beat_noise = heart_noise(checkpoint.heart_net, white, told)
+    reports = told[:, rows.shape[1] :]
+    beat_noise = heart_noise(checkpoint.heart_net, white, np.column_stack([known, reports]))
     instants = [rhythm[0] for rhythm in material.rhythms]
     rr_ms = 1000 * material.table["rr_s"].to_numpy(float)
     terms = strip_terms(hearts, rest, instants, [rhythm[1] for rhythm in material.rhythms], rr_ms, told)
@@ -127,7 +132,8 @@ def take_apart(checkpoint: Checkpoint, material: Material, rows: np.ndarray, tol
         "strip": ((strip**2).mean(axis=2) * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1),
         "left": np.sqrt((rest**2).mean(axis=(1, 2)) / ((beats**2).mean(axis=(1, 2)) + 1e-12)),
     }
-    return Apart(beat_noise, strip, rest, residual - held, squares)
+    traits = known[:, rows.shape[1] :] > 0.5
+    return Apart(beat_noise, strip, traits, rest, residual - held, squares)
 
 
 def strip_terms(
