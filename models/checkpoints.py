@@ -109,6 +109,7 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
         "heart.mean": heart.mean,
         "heart.colour": heart.colour,
         "heart.spread": heart.spread,
+        "heart.reach": heart.reach,
         "heart.roughness": heart.roughness,
         "heart.p_absent": heart.p_absent,
         "heart.traits": heart.traits.weights,
@@ -184,7 +185,7 @@ def _assembled(
         RhythmModel(*_parts(arrays, "rhythm", "log_cv autoregression ectopy")),
         HeartModel(
             encoding,
-            *_parts(arrays, "heart", "mean colour spread roughness"),
+            *_parts(arrays, "heart", "mean colour spread reach roughness"),
             *shapes,
             *_parts(arrays, "heart", "p_absent"),
             Traits(encoding, arrays["heart.traits"]),

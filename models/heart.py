@@ -2,13 +2,15 @@
 
 The vector's mean is linear in age, sex, log RR and statements, its residual is whitened, and the logarithm of each
 whitened coordinate's spread is linear in the conditions again (people with a normal ECG differ less than those with
-an infarct): the hearts of the training records have mean 0 and covariance 1 whatever their conditions. The flow
-(`models.flow`) starts from that Gaussian and learns what is not Gaussian. The same noise under other
-conditions is the same heart, changed.
+an infarct): the hearts of the training records have mean 0 and covariance 1 whatever their conditions. Most of them
+lie nearer to the middle than so many independent numbers would, some much further: how far is a number of its own
+for each group of coordinates (`HeartModel.reach`). The flow (`models.flow`) starts from a Gaussian and learns what is
+not Gaussian. The same noise under other conditions is the same heart, changed.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -35,6 +37,7 @@ DETAIL_LIMITS = (0.02, 0.5)
 FURTHEST, FURTHEST_PR = 4.0, 2.0
 """Robust standard deviations beyond which a recorded value counts as a miss of the measurement; P is missed oftener."""
 SHRINKAGE = 0.05
+FURTHEST_REACH = 2.5
 SPREAD_LIMITS = (0.35, 2.5)
 SPREAD_PENALTY = 30.0
 SPREAD_STEPS = 8
@@ -109,12 +112,14 @@ class HeartModel:
     Parameters
     ----------
     encoding : Encoding
-    mean : ndarray, shape (column, dimension)
+    mean : ndarray, shape (column, number)
         Columns are those of the encoding and, last, of the traits (`with_traits`).
-    colour : ndarray, shape (dimension, dimension)
+    colour : ndarray, shape (number, number)
         Square root of the residual covariance.
-    spread : ndarray, shape (column, dimension)
+    spread : ndarray, shape (column, number)
         Logarithm of the standard deviation of each whitened coordinate.
+    reach : ndarray, shape (2, len(HeartModel.groups))
+        Mean and standard deviation of the logarithm of the root mean square of each group of whitened coordinates.
     roughness : ndarray, shape (1 + BANDS, shape)
         Logarithm of the standard deviation of each coefficient of the shapes by the record's noise (`loudness`): a
         median beat keeps a share of the noise, and that share must not make the beats of a quiet record rough.
@@ -131,6 +136,7 @@ class HeartModel:
     mean: np.ndarray
     colour: np.ndarray
     spread: np.ndarray
+    reach: np.ndarray
     roughness: np.ndarray
     p_shapes: Shapes
     qrst_shapes: Shapes
@@ -140,8 +146,8 @@ class HeartModel:
 
     @property
     def dimension(self) -> int:
-        """Length of a heart's vector."""
-        return len(self.colour)
+        """Length of a heart in whitened coordinates: its numbers, and the reach of each group of them."""
+        return len(self.colour) + self.reach.shape[1]
 
     @property
     def shapes(self) -> tuple[Shapes, Shapes, Shapes]:
@@ -150,20 +156,39 @@ class HeartModel:
 
     @property
     def parts(self) -> tuple[tuple[int, ...], ...]:
-        """Numbers of a heart's vector that a flow is to learn together: waves as one sees them, noise, fine detail."""
+        """Coordinates that a flow is to learn together: waves as one sees them and every reach, noise, fine detail."""
         p_start = len(TIMING_NAMES) + NOISES + len(SIZE_NAMES)
         qrst_start = p_start + len(self.p_shapes.spread)
         leading = [*range(NOISE.start), *range(NOISE.stop, p_start)]
         leading += range(p_start, min(p_start + LEADING_P, qrst_start))
         leading += range(qrst_start, qrst_start + len(self.qrst_shapes.spread))
+        leading += range(len(self.colour), self.dimension)
         noise = range(NOISE.start, NOISE.stop)
         fine = sorted(set(range(self.dimension)) - {*leading, *noise})
         return tuple(tuple(part) for part in (leading, noise, fine) if part)
 
+    @property
+    def groups(self) -> tuple[slice, ...]:
+        """Numbers that are more or less usual together: noise, and the shapes of P, of QRST, of its detail."""
+        ends = np.cumsum([NOISE.stop + len(SIZE_NAMES), *(len(shapes.spread) for shapes in self.shapes)])
+        return NOISE, *(slice(int(start), int(stop)) for start, stop in pairwise(ends))
+
     def whiten(self, vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Whitened coordinates of hearts under the encoded conditions and traits `rows`."""
+        """Whitened coordinates of hearts under the encoded conditions and traits `rows`, (batch, dimension)."""
         residual = (vectors - rows @ self.mean) / roughnesses(self.roughness, vectors)
-        return np.linalg.solve(self.colour, residual.T).T / self._spreads(rows)
+        white = np.linalg.solve(self.colour, residual.T).T / self._spreads(rows)
+        size = np.stack([_rms(white[:, group]) for group in self.groups], axis=1)
+        for group, own in zip(self.groups, size.T, strict=True):
+            white[:, group] /= own[:, None]
+        return np.column_stack([white, (np.log(size) - self.reach[0]) / self.reach[1]])
+
+    def _unreached(self, white: np.ndarray) -> np.ndarray:
+        """Whitened numbers of hearts, (batch, number), each group as far from the middle as its reach says."""
+        numbers, reach = np.split(np.array(white, float), [len(self.colour)], axis=1)
+        size = np.exp(self.reach[0] + self.reach[1] * np.clip(reach, -FURTHEST_REACH, FURTHEST_REACH))
+        for group, own in zip(self.groups, size.T, strict=True):
+            numbers[:, group] *= (own / _rms(numbers[:, group]))[:, None]
+        return numbers
 
     def hearts(
         self,
@@ -177,7 +202,8 @@ class HeartModel:
         With `by_definition` they have these traits and no other, and keep to the limits that define their statements
         (`models.definitions`).
         """
-        expected, residual = rows @ self.mean, (white * self._spreads(rows)) @ self.colour.T
+        expected = rows @ self.mean
+        residual = (self._unreached(white) * self._spreads(rows)) @ self.colour.T
         vectors = expected + residual * roughnesses(self.roughness, expected + residual)
         parts = self._decoded(vectors, p_present)
         if by_definition:
@@ -327,7 +353,12 @@ def fit_heart(
         _share(~p_present[flags[:, encoding.codes.index(c)] > 0.3]) if c in encoding.codes else 0.0
         for c in RHYTHM_CODES
     ]
-    return HeartModel(encoding, mean, colour, spread, roughness, *all_shapes, np.array(absent), traits)
+    plain = np.tile([[0.0], [1.0]], len(all_shapes) + 1)
+    model = HeartModel(
+        encoding, mean, colour, spread, plain, roughness, *all_shapes, np.array(absent), traits
+    )
+    log_size = model.whiten(vectors, rows)[:, len(colour) :]
+    return replace(model, reach=np.stack([log_size.mean(axis=0), log_size.std(axis=0) + 1e-3]))
 
 
 def with_traits(rows: np.ndarray, beats: np.ndarray, timings: np.ndarray) -> np.ndarray:
@@ -424,6 +455,11 @@ def fit_shapes(beats: np.ndarray, count: int) -> Shapes:
     values, directions = np.linalg.eigh(np.cov(((flat - centre) * weight).T))
     top = np.argsort(values)[::-1][: min(count, len(beats) - 1)]
     return Shapes(centre, directions[:, top].T, np.sqrt(values[top]), weight)
+
+
+def _rms(rows: np.ndarray) -> np.ndarray:
+    """Root mean square of each row."""
+    return np.sqrt((rows**2).mean(axis=1)) + 1e-9
 
 
 def _and_traits(penalty: np.ndarray, of_traits: float) -> np.ndarray:
