@@ -70,7 +70,7 @@ def arguments() -> argparse.Namespace:
         "--count", type=int, default=1000, help="generated ECGs with held-out conditions, at least"
     )
     parser.add_argument("--others", type=int, help="training records for floors and judges; all unless said")
-    parser.add_argument("--each", type=int, default=60, help="generated ECGs per rate and per bare text")
+    parser.add_argument("--each", type=int, default=180, help="generated ECGs per rate and per bare text")
     parser.add_argument("--fold", type=int, default=9, choices=range(1, 11), help="the fold that judges")
     parser.add_argument("--out", default="runs/benchmark", help="folder of the table and the pictures")
     parser.add_argument("--card", help="model card whose measured part is to be replaced")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from generator_sets import KEEP, RATES, Plan, bare_sets, pair_sets, rate_sets
+from generator_sets import KEEP, RATES, Plan, bare_sets, infarct_sets, pair_sets, rate_sets
 from generator_speed import speed_scores
 
 from discovery.alike import detailed
@@ -148,10 +148,11 @@ def feature_level(trial: Trial, bench: Bench) -> list[Score]:
 def statement_level(trial: Trial, bench: Bench) -> list[Score]:
     """Whether texts show."""
     bare = bare_sets(bench.generator, trial.records, bench.plan)
+    more = infarct_sets(bench.generator, trial.records, bench.plan)
     return [
         *matched_scores(trial, bare),
         *sinus_scores(trial, bare),
-        *infarct_scores(trial, (bare["IMI"], bare["ASMI"])),
+        *infarct_scores(trial, (bare["IMI"], bare["ASMI"]), more),
     ]
 
 

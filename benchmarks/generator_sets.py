@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from discovery.benchmark import Side, Trial, carries
 from discovery.benchmark_sides import KNOWN, side_of, twins_of, with_known
+from discovery.benchmark_statements import ANTERIOR, INFERIOR
 from models.ecg import Conditions, Generator
 from models.generator import load_generator
 from models.records import Records, open_ptbxl
@@ -51,6 +52,8 @@ class Plan:
         Training records, all where None.
     each : int
         ECGs per rate and per bare text.
+    infarcts : int
+        Twins of each record with an infarct.
     hearts : int
         Hearts of which one condition is changed.
     seeds, epochs : int
@@ -60,13 +63,14 @@ class Plan:
     fold: int = 9
     count: int = 1000
     others: int | None = None
-    each: int = 60
+    each: int = 180
+    infarcts: int = 4
     hearts: int = 60
     seeds: int = 3
     epochs: int = 15
 
 
-QUICK = Plan(count=1, others=500, each=20, hearts=12, seeds=1, epochs=6)
+QUICK = Plan(count=1, others=500, each=20, infarcts=1, hearts=12, seeds=1, epochs=6)
 
 
 def bring(which: str) -> Generator:
@@ -159,6 +163,12 @@ def bare_sets(generator: Generator, records: Side, plan: Plan) -> dict[str, pd.D
         seeds = [30_000 + 1000 * place + k for k in range(len(asked))]
         sets[code] = generated(generator, asked, seeds).table
     return sets
+
+
+def infarct_sets(generator: Generator, records: Side, plan: Plan) -> list[pd.DataFrame]:
+    """Further twins of the records that state an infarct, beside those of the trial."""
+    some = records.where(carries(records.table, *INFERIOR, *ANTERIOR))
+    return [twins(generator, some, again).table for again in range(1, plan.infarcts)]
 
 
 def pair_sets(generator: Generator, plan: Plan) -> dict[str, Side]:

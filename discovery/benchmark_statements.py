@@ -1,6 +1,6 @@
 """Whether a text shows in the ECG: shares of generated ECGs with the sign it names, over records' with that text."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,44 +107,61 @@ def sinus_scores(trial: Trial, bare: Mapping[str, pd.DataFrame]) -> list[Score]:
 
 
 def infarct_scores(
-    trial: Trial, bare: tuple[pd.DataFrame, pd.DataFrame] | None = None, seed: int = 0
+    trial: Trial,
+    bare: tuple[pd.DataFrame, pd.DataFrame] | None = None,
+    more: Sequence[pd.DataFrame] = (),
+    seed: int = 0,
 ) -> list[Score]:
     """Odds of a pathological Q in the right territory, inferior against anterior infarct, over records' odds ratio.
+
+    With `more` sets of twins the logarithms of their odds ratios are averaged: each set is as large as that of the
+    records, so that the half counts weigh alike, and a single ECG decides less.
 
     Parameters
     ----------
     bare : two DataFrames, optional
         ECGs asked with the words of an inferior and of an anterior infarct alone.
+    more : sequence of DataFrame
+        Further twins of the records with an infarct, with their `statements`.
     """
-    records, twins = trial.records.table, trial.all_twins.table
-    low, front = carries(records, *INFERIOR), carries(records, *ANTERIOR)
-    low, front = low & ~front, front & ~low
-    scores = []
+    records, scores = trial.records.table, []
     for words, column, right, wrong in (
-        ("inferior", "q_inferior", low, front),
-        ("anterior", "q_anterior", front, low),
+        ("inferior", "q_inferior", INFERIOR, ANTERIOR),
+        ("anterior", "q_anterior", ANTERIOR, INFERIOR),
     ):
-        parts = [
-            table.loc[rows, column].dropna().to_numpy()
-            for table in (twins, records)
-            for rows in (right, wrong)
-        ]
-        theirs = odds_ratio(*parts[2:])
+        theirs = _by_territory(records, column, right, wrong)
+        ours = [_by_territory(table, column, right, wrong) for table in (trial.all_twins.table, *more)]
+        made = [part for pair in ours for part in pair]
 
-        def relative(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> float:
-            return np.log(odds_ratio(a, b) / odds_ratio(c, d))
+        def relative(*parts: np.ndarray) -> float:
+            return _mean_log_odds(*parts[:-2]) - _mean_log_odds(*parts[-2:])
 
         name = f"{words} infarct text: {words} Q"
-        found = _exponential(resampled(relative, parts, seed))
+        count = sum(min(map(len, pair)) for pair in ours)
+        found = _exponential(resampled(relative, [*made, *theirs], seed), count)
         scores.append(Score("statements", f"{name}, odds ratio over records'", found, 1.0))
-        ours = _exponential(resampled(lambda a, b: np.log(odds_ratio(a, b)), parts[:2], seed))
-        scores.append(Score("statements", f"{name}, odds ratio", ours, theirs))
+        found, floor = _exponential(resampled(_mean_log_odds, made, seed), count), odds_ratio(*theirs)
+        scores.append(Score("statements", f"{name}, odds ratio", found, floor))
         if bare is not None:
             order = bare if words == "inferior" else bare[::-1]
             alone = [table[column].dropna().to_numpy() for table in order]
-            value = _exponential(resampled(lambda a, b: np.log(odds_ratio(a, b)), alone, seed))
-            scores.append(Score("statements", f"{name}, odds ratio, bare text", value, theirs))
+            value = _exponential(resampled(_mean_log_odds, alone, seed))
+            scores.append(Score("statements", f"{name}, odds ratio, bare text", value, floor))
     return scores
+
+
+def _by_territory(
+    table: pd.DataFrame, column: str, right: Sequence[str], wrong: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """A sign in ECGs that state an infarct of the right territory alone, and of the wrong one alone."""
+    here, there = carries(table, *right), carries(table, *wrong)
+    first, second = (table.loc[rows, column].dropna().to_numpy() for rows in (here & ~there, there & ~here))
+    return first, second
+
+
+def _mean_log_odds(*parts: np.ndarray) -> float:
+    """Mean logarithm of the odds ratios of pairs of samples."""
+    return float(np.mean([np.log(odds_ratio(*pair)) for pair in zip(parts[::2], parts[1::2], strict=True)]))
 
 
 def odds_ratio(first: np.ndarray, second: np.ndarray) -> float:
@@ -208,6 +225,6 @@ def _over(ours: np.ndarray, theirs: np.ndarray, seed: int) -> Measured:
     return resampled(lambda a, b: np.mean(a) / max(np.mean(b), 1e-9), [ours, theirs], seed)
 
 
-def _exponential(found: Measured) -> Measured:
-    """Out of logarithms."""
-    return Measured(*(float(np.exp(v)) for v in (found.value, found.low, found.high)), found.n)
+def _exponential(found: Measured, count: int | None = None) -> Measured:
+    """Out of logarithms; `count` is the n where it is not the smallest sample."""
+    return Measured(*(float(np.exp(v)) for v in (found.value, found.low, found.high)), count or found.n)

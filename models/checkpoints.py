@@ -254,7 +254,7 @@ def _heart_net(config: Mapping[str, Any]) -> HeartNet:
 
 def _texture(config: Mapping[str, Any]) -> Texture:
     """A texture network of these sizes; JSON knows no tuples."""
-    return Texture(TextureConfig(config["width"], tuple(config["dilations"]), config["above_hz"]))
+    return Texture(TextureConfig(**{**config, "dilations": tuple(config["dilations"])}))
 
 
 def _shapes(arrays: Mapping[str, np.ndarray], prefix: str) -> Shapes:

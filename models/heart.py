@@ -37,7 +37,8 @@ DETAIL_LIMITS = (0.02, 0.5)
 FURTHEST, FURTHEST_PR = 4.0, 2.0
 """Robust standard deviations beyond which a recorded value counts as a miss of the measurement; P is missed oftener."""
 SHRINKAGE = 0.05
-FURTHEST_REACH = 2.5
+FURTHEST_REACH = 4.0
+"""Standard deviations of a reach beyond which none goes."""
 SPREAD_LIMITS = (0.35, 2.5)
 SPREAD_PENALTY = 30.0
 SPREAD_STEPS = 8
@@ -182,7 +183,7 @@ class HeartModel:
             white[:, group] /= own[:, None]
         return np.column_stack([white, (np.log(size) - self.reach[0]) / self.reach[1]])
 
-    def _unreached(self, white: np.ndarray) -> np.ndarray:
+    def numbers(self, white: np.ndarray) -> np.ndarray:
         """Whitened numbers of hearts, (batch, number), each group as far from the middle as its reach says."""
         numbers, reach = np.split(np.array(white, float), [len(self.colour)], axis=1)
         size = np.exp(self.reach[0] + self.reach[1] * np.clip(reach, -FURTHEST_REACH, FURTHEST_REACH))
@@ -203,7 +204,7 @@ class HeartModel:
         (`models.definitions`).
         """
         expected = rows @ self.mean
-        residual = (self._unreached(white) * self._spreads(rows)) @ self.colour.T
+        residual = (self.numbers(white) * self._spreads(rows)) @ self.colour.T
         vectors = expected + residual * roughnesses(self.roughness, expected + residual)
         parts = self._decoded(vectors, p_present)
         if by_definition:

@@ -83,7 +83,8 @@ class Apart:
     strip_rest : ndarray, shape (batch, 8, sample)
         What the tokens do not hold of each residual (spikes, beats of another shape), mV.
     squares : dict of str to ndarray
-        `heart` and `strip`, mean squares of the noises (of the strip's where training looked); `left`, share of
+        `heart` and `strip`, mean squares of the noises (of the heart's numbers as far out as their reach says; of the
+        strip's where training looked); `left`, share of
         the beat that the shapes do not show.
     """
 
@@ -128,7 +129,7 @@ def take_apart(checkpoint: Checkpoint, material: Material, rows: np.ndarray, tol
     )
     weight = np.asarray(material.weight, float)
     squares = {
-        "heart": (beat_noise**2).mean(axis=1),
+        "heart": (model.numbers(beat_noise) ** 2).mean(axis=1),
         "strip": ((strip**2).mean(axis=2) * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1),
         "left": np.sqrt((rest**2).mean(axis=(1, 2)) / ((beats**2).mean(axis=(1, 2)) + 1e-12)),
     }

@@ -26,14 +26,16 @@ TAPS = 41
 
 @dataclass(frozen=True)
 class TextureConfig:
-    """Sizes of `Texture`: channels, the dilation of each block, and from what frequency on it corrects, Hz.
+    """Sizes of `Texture`: channels, dilation of each block, from what frequency on it corrects (Hz), how much (mV).
 
-    The edges of P and T waves are measured below 20 Hz: there nothing is corrected, and waves stay in place.
+    The edges of P and T waves are measured below 20 Hz: there nothing is corrected, and waves stay in place. What is
+    added to a sample stays below `limit_mv`, for a network beyond what it was trained on adds ever more.
     """
 
     width: int = 40
     dilations: tuple[int, ...] = (1, 2, 4, 8)
     above_hz: float = 20.0
+    limit_mv: float = 0.15
 
 
 class Texture(nn.Module):
@@ -81,7 +83,9 @@ class Texture(nn.Module):
             hidden = hidden + block(hidden * (1 + scale) + shift)
         size = functional.avg_pool1d(bends(strips).abs(), REACH, 1, REACH // 2, count_include_pad=False)
         added, gate = self.leave(functional.silu(hidden)).chunk(2, dim=1)
-        return strips + self._fast((size + LEAST_MV) * added + torch.tanh(gate) * self._fast(strips))
+        limit = self.config.limit_mv
+        added = limit * torch.tanh((size + LEAST_MV) * added / limit)
+        return strips + self._fast(added + torch.tanh(gate) * self._fast(strips))
 
     def _fast(self, strips: Tensor) -> Tensor:
         """What of strips is faster than `above_hz`."""

@@ -49,7 +49,9 @@ def test_nothing_changed_gives_the_ecg_back(generator, asked, recwarn):
     assert np.allclose(back.recorded.signals[0, 6:], ecg.signals[0, 6:], atol=1e-5)
     assert np.allclose(back.ecg.signals, back.unedited.signals)
     # a median beat keeps some of its strip's noise, and 160 components show it: larger than normal, as in records
-    assert 0.5 < back.squares["heart"] < 2.0 and 0.8 < back.squares["strip"] < 1.3
+    assert 0.5 < back.squares["heart"] < 2.0
+    low, high = generator.facts["inversion"]["strip"]
+    assert low < back.squares["strip"] < high
     assert back.cautions == () and not recwarn.list
 
 

@@ -16,8 +16,10 @@ from models.heart import (
     fit_spread,
     heart_vectors,
     sizes,
+    with_traits,
 )
 from models.strip import BANDS, NOISE_LIMITS_MV
+from models.traits import TRAITS, shown
 
 ENCODING = Encoding(("AFIB", "CLBBB", "NORM", "SR"))
 COUNT = 400
@@ -56,8 +58,14 @@ def model(planted):
     return fit_heart(ENCODING, rows, *measured)
 
 
-def _timing(model, age=60.0, sex=1.0, rr_s=1.0, **said):
-    rows = ENCODING.rows(np.array([age]), np.array([sex]), np.array([rr_s]), [said])
+def _rows(count=1, age=60.0, sex=1.0, rr_s=1.0, has=(), **said):
+    """Encoded conditions with traits, the same for so many hearts."""
+    rows = ENCODING.rows(*np.full((3, count), [[age], [sex], [rr_s]]), [said] * count)
+    return np.column_stack([rows, np.tile([float(trait in has) for trait in TRAITS], (count, 1))])
+
+
+def _timing(model, **asked):
+    rows = _rows(**asked)
     return model.hearts(np.zeros((1, model.dimension)), rows, [True])[0].timing
 
 
@@ -101,7 +109,7 @@ def test_whitened_hearts_have_unit_covariance(model, planted):
     rows, *measured = planted
     vectors = heart_vectors(model.shapes, *measured)
     whole = ~np.isnan(vectors).any(axis=1)
-    white = model.whiten(vectors[whole], rows[whole])
+    white = model.numbers(model.whiten(vectors[whole], with_traits(rows, *measured[:2])[whole]))
     assert np.abs(white.mean(axis=0)).max() < 0.25
     # the simple shapes here have fewer dimensions than components; what is not shape has them all
     others = slice(0, len(TIMING_NAMES) + 8 * BANDS + len(SIZE_NAMES))
@@ -112,8 +120,9 @@ def test_a_recorded_heart_comes_back_from_its_coordinates(model, planted):
     rows, beats, timings, noise, p_present = planted
     vectors = heart_vectors(model.shapes, beats, timings, noise, p_present)
     chosen = np.flatnonzero(p_present)[:20]
-    white = model.whiten(vectors[chosen], rows[chosen])
-    for heart, index in zip(model.hearts(white, rows[chosen], p_present[chosen]), chosen, strict=True):
+    told = with_traits(rows, beats, timings)[chosen]
+    white = model.whiten(vectors[chosen], told)
+    for heart, index in zip(model.hearts(white, told, p_present[chosen]), chosen, strict=True):
         assert np.allclose(astuple(heart.timing), timings[index], rtol=1e-6)
         assert np.allclose(heart.noise_mv, noise[index].clip(*NOISE_LIMITS_MV), rtol=1e-6)
         shape = ~P_SPAN | (FRAME_MS < -28)
@@ -126,7 +135,8 @@ def test_hearts_recorded_with_more_noise_have_more_detail(planted):
     loud = np.exp(draw.normal(size=COUNT))
     rough = beats + 0.008 * loud[:, None, None] * draw.normal(size=beats.shape)
     model = fit_heart(ENCODING, rows, rough, timings, noise * loud[:, None, None], p_present)
-    hearts = model.hearts(draw.normal(size=(COUNT, model.dimension)), rows, p_present)
+    told = with_traits(rows, rough, timings)
+    hearts = model.hearts(draw.normal(size=(COUNT, model.dimension)), told, p_present)
     level = np.array([np.log(heart.noise_mv).mean() for heart in hearts])
     share = np.log([heart.detail_mv / sizes(heart.beat[None][:, :, ~P_SPAN])[0] for heart in hearts])
     recorded = heart_vectors(model.shapes, rough, timings, noise, p_present)[:, DETAIL_SHARE]
@@ -144,7 +154,7 @@ def test_a_planted_spread_is_found():
 
 
 def test_hearts_keep_to_the_limits_that_define_their_statements(model):
-    rows = ENCODING.rows(*np.full((3, 50), [[60.0], [1.0], [1.0]]), [{"CLBBB": 1.0, "SR": 1.0}] * 50)
+    rows = _rows(50, CLBBB=1.0, SR=1.0)
     white = 3 * np.random.default_rng(0).normal(size=(50, model.dimension))
     free, kept = (
         [heart.timing.qrs for heart in model.hearts(white, rows, [True] * 50, by_definition=strict)]
@@ -154,8 +164,46 @@ def test_hearts_keep_to_the_limits_that_define_their_statements(model):
     assert [a for a in free if a >= 120] == [b for a, b in zip(free, kept, strict=True) if a >= 120]
 
 
+def test_some_hearts_are_unusual_throughout(planted):
+    """Beats a fifth of which differ twice as much from their mean as the others do, in every lead at once."""
+    rows, beats, timings, noise, _ = planted
+    draw = np.random.default_rng(6)
+    odd = np.where(draw.random(COUNT) < 0.2, 2.0, 1.0)
+    noise = np.exp(-4 + 0.2 * odd[:, None, None] * draw.normal(size=noise.shape))
+    model = fit_heart(ENCODING, rows, beats, timings, noise, np.ones(COUNT, bool))
+    drawn = model.hearts(draw.normal(size=(COUNT, model.dimension)), _rows(COUNT, SR=1.0), [True] * COUNT)
+
+    def unlike(levels):  # how much the size of what differs differs itself: 0.07 where all differ alike
+        return np.log(levels.reshape(COUNT, -1).std(axis=1)).std()
+
+    recorded, made = unlike(np.log(noise)), unlike(np.log([heart.noise_mv for heart in drawn]))
+    assert recorded > 0.2 and made == pytest.approx(recorded, rel=0.35)
+
+
+def test_hearts_have_the_traits_that_were_drawn_and_no_other(planted):
+    """A third of the hearts begin with a Q of 0.3 mV in V2, V3 and V4, the others with an R as high."""
+    rows, beats, *others = planted
+    draw = np.random.default_rng(7)
+    has = draw.random(COUNT) < 1 / 3
+    first = (FRAME_MS > 0) & (FRAME_MS < 48)
+    beats = beats.copy()
+    beats[:, 3:6, first] = (np.where(has, -0.3, 0.3)[:, None] * draw.uniform(0.7, 1.3, (COUNT, 3)))[
+        :, :, None
+    ]
+    model = fit_heart(ENCODING, rows, beats, *others)
+    anterior = TRAITS.index("q_anterior")
+    assert (shown(beats, others[0][:, 1])[:, anterior] == has).mean() > 0.9
+    for drawn in ((), ("q_anterior",)):
+        told = _rows(100, SR=1.0, has=drawn)
+        made = model.hearts(draw.normal(size=(100, model.dimension)), told, [True] * 100, by_definition=True)
+        found = shown(
+            np.stack([heart.beat for heart in made]), np.array([heart.timing.qrs for heart in made])
+        )
+        assert found[:, anterior].mean() == pytest.approx(len(drawn), abs=0.05)
+
+
 def test_no_p_wave_where_there_is_none(model):
-    rows = ENCODING.rows(np.array([70.0]), np.array([1.0]), np.array([0.8]), [{"AFIB": 1.0}])
+    rows = _rows(age=70.0, rr_s=0.8, AFIB=1.0)
     heart = model.hearts(np.zeros((1, model.dimension)), rows, [False])[0]
     assert (heart.beat[:, P_SPAN] == 0).all()
     draw = np.random.default_rng(0).random(200)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from scipy.signal import butter, sosfiltfilt
 
 from models.checkpoints import load_checkpoint, save_checkpoint
 from models.contest import Contest, coherence, train_texture
@@ -53,6 +54,32 @@ def straight(strips):
 def test_an_untrained_texture_changes_nothing():
     strips, noise = torch.randn(2, 8, 300), torch.randn(2, 8, 300)
     assert torch.equal(Texture(SMALL)(strips, noise), strips)
+
+
+def test_a_correction_stays_small_however_much_the_network_wants():
+    texture = Texture(SMALL)
+    torch.nn.init.constant_(texture.leave.bias[: len(texture.leave.bias) // 2], 1e4)
+    strips, noise = 0.01 * torch.randn(2, 8, 600), torch.randn(2, 8, 600)
+    added = (texture(strips, noise) - strips).abs()
+    gain = texture.fast[0].abs().sum()
+    assert 0 < added.max() <= SMALL.limit_mv * gain
+
+
+def test_no_strip_bursts_where_its_beats_do_not():
+    """The largest 60 ms above 40 Hz, of wide complexes that the texture has hardly seen."""
+    checkpoint, digest = load_checkpoint(WEIGHTS / "ptbxl.safetensors")
+    texts = ("left bundle branch block", "pacemaker", "left ventricular hypertrophy", "sinus tachycardia")
+    asked, seeds = [Conditions(64, "male", 90, text) for text in texts] * 3, list(range(12))
+    fast = butter(4, 40, "high", fs=250, output="sos")
+    with_it, without = (
+        sosfiltfilt(fast, BundledGenerator(one, digest, CPU).generate(asked, seeds).signals, axis=2)
+        for one in (checkpoint, replace(checkpoint, texture=None))
+    )
+    largest = [
+        np.sqrt((part[:, :, :2490].reshape(12, 12, -1, 15) ** 2).mean(axis=3)).max(axis=(1, 2))
+        for part in (with_it, without)
+    ]
+    assert (largest[0] < 1.5 * largest[1] + 0.05).all()
 
 
 def test_bends_are_seen_where_they_are():
