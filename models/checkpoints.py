@@ -15,12 +15,13 @@ from safetensors.torch import save_file
 from models.denoiser import HeartNet, HeartNetConfig, StripNet, StripNetConfig
 from models.ectopy import EctopyModel
 from models.encoding import Encoding
-from models.heart import HeartModel, Shapes
+from models.heart import HeartModel
 from models.loading import load_weights
 from models.notches import Notches
 from models.population import Population
 from models.reports import ReportSpace
 from models.rhythm import RhythmModel
+from models.shapes import Shapes
 from models.strip import StripScale
 from models.texture import Texture, TextureConfig
 from models.traits import Traits

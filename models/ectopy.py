@@ -7,7 +7,7 @@ import numpy as np
 
 from models.beat import FRAME_MS, P_SPAN, Timing, extract_beat
 from models.ecg import INDEPENDENT_LEADS
-from models.heart import Shapes, fit_shapes, sizes
+from models.shapes import Shapes, fit_shapes, sizes
 
 TIMING = Timing(pr=160.0, qrs=100.0, qt=400.0, r=60.0, tpte=84.0)
 """The reference frame's own timing: the shape of an ectopic beat keeps its own durations."""

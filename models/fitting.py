@@ -14,11 +14,12 @@ from scipy.signal import resample_poly
 from models.codec import to_tokens
 from models.ectopy import FEWEST_BEATS, EctopyModel, carries_ectopy, ectopic_beats, fit_ectopy
 from models.encoding import AGE_CENTRE, Encoding, with_rhythm
-from models.heart import HeartModel, fill, fit_heart, heart_vectors, with_traits
+from models.heart import HeartModel, fit_heart, heart_vectors, with_traits
 from models.notches import Notches, fit_notches
 from models.population import Population, fit_population
 from models.preparation import FINE, SAMPLES, Material
 from models.rhythm import RhythmModel, fit_rhythm
+from models.spread import fill
 from models.strip import BAND_OF, BANDS, FS, TOKEN, StripScale, activities, envelope_parts
 
 FEWEST_HEARTS = 48

@@ -18,6 +18,8 @@ from models import definitions
 from models.beat import FRAME_MS, P_SPAN, TPTE_LIMITS, Timing
 from models.ecg import INDEPENDENT_LEADS
 from models.encoding import MAIN_EFFECTS, RHYTHM_CODES, Encoding, penalties, ridge
+from models.shapes import Shapes, fit_shapes, sizes
+from models.spread import FURTHEST, FURTHEST_PR, SPREAD_LIMITS, fill, fit_spread, without_misses
 from models.strip import BANDS, NOISE_LIMITS_MV
 from models.traits import NEARLY_MV, TRAITS, Traits, fit_traits, shown
 
@@ -34,14 +36,10 @@ QRST_SPAN = ~P_SPAN
 TIMING_LIMITS_MS = ((70.0, 460.0), (50.0, 240.0), (200.0, 700.0), (12.0, 140.0), TPTE_LIMITS)
 SIZE_LIMITS_MV = (0.004, 1.5)
 DETAIL_LIMITS = (0.02, 0.5)
-FURTHEST, FURTHEST_PR = 4.0, 2.0
-"""Robust standard deviations beyond which a recorded value counts as a miss of the measurement; P is missed oftener."""
 SHRINKAGE = 0.05
 FURTHEST_REACH = 4.0
 """Standard deviations of a reach beyond which none goes."""
-SPREAD_LIMITS = (0.35, 2.5)
 SPREAD_PENALTY = 30.0
-SPREAD_STEPS = 8
 ROUGHNESS_LIMITS = (0.1, 10.0)
 ROUGHNESS_UNIT_MV = 0.005
 STATEMENT_PENALTY = 1.5
@@ -73,37 +71,6 @@ class Heart:
     noise_mv: np.ndarray
     p_present: bool
     detail_mv: float
-
-
-@dataclass(frozen=True)
-class Shapes:
-    """Principal components of beat shapes of size 1: `centre + (coefficients * spread) @ basis / weight`.
-
-    `weight` (per lead and sample) keeps small waves from being lost beside the QRS complex. A beat's size
-    is its root mean square over leads and samples; sizes are handled apart, as logarithms, so that no wave
-    shrinks to nothing.
-    """
-
-    centre: np.ndarray
-    basis: np.ndarray
-    spread: np.ndarray
-    weight: np.ndarray
-
-    def encode(self, beats: np.ndarray) -> np.ndarray:
-        """Coefficients of unit variance, (batch, lead, sample) -> (batch, component)."""
-        flat = (beats / sizes(beats)[:, None, None]).reshape(len(beats), -1)
-        return ((flat - self.centre) * self.weight) @ self.basis.T / self.spread
-
-    def decode(self, coefficients: np.ndarray, size: np.ndarray) -> np.ndarray:
-        """Beats of the given sizes in mV, (batch, component) -> (batch, 8, sample)."""
-        flat = (coefficients * self.spread) @ self.basis / self.weight + self.centre
-        beats = flat.reshape(len(coefficients), len(INDEPENDENT_LEADS), -1)
-        return beats * (size / sizes(beats))[:, None, None]
-
-
-def sizes(beats: np.ndarray) -> np.ndarray:
-    """Root mean square over leads and samples, mV, (batch, lead, sample) -> (batch,)."""
-    return np.sqrt((beats**2).mean(axis=(1, 2))) + 1e-6
 
 
 @dataclass(frozen=True)
@@ -387,24 +354,6 @@ def roughnesses(roughness: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     return np.concatenate([np.ones((len(vectors), vectors.shape[1] - shapes.shape[1])), shapes], axis=1)
 
 
-def fit_spread(
-    rows: np.ndarray, white: np.ndarray, penalty: np.ndarray, limits: tuple[float, float] = SPREAD_LIMITS
-) -> np.ndarray:
-    """Weights of the log standard deviation of every column of `white`, shape (column, dimension).
-
-    Source: maximum likelihood of N(0, exp(2 rows w)) with a ridge, by Newton's method.
-    """
-    square = np.minimum(white**2, FURTHEST**2)
-    weights = np.zeros((rows.shape[1], white.shape[1]))
-    for _ in range(SPREAD_STEPS):
-        ratio = square * np.exp(-2 * np.clip(rows @ weights, *np.log(limits)))
-        gradient = rows.T @ (1 - ratio) + penalty[:, None] * weights
-        for column in range(white.shape[1]):
-            curvature = (rows.T * (2 * np.maximum(ratio[:, column], 0.5))) @ rows + np.diag(penalty + 1e-3)
-            weights[:, column] -= np.linalg.solve(curvature, gradient[:, column])
-    return weights
-
-
 def heart_vectors(
     shapes: tuple[Shapes, Shapes, Shapes],
     beats: np.ndarray,
@@ -430,32 +379,6 @@ def heart_vectors(
     for rows, column in ((parts[0], 0), (parts[2], 0), (parts[3], slice(None))):
         rows[~p_present, column] = np.nan
     return np.concatenate(parts, axis=1)
-
-
-def without_misses(values: np.ndarray, expected: np.ndarray, furthest: float = FURTHEST) -> np.ndarray:
-    """Values no further than so many robust standard deviations from what is expected."""
-    residual = values - expected
-    middle = np.median(residual)
-    reach = furthest * 1.4826 * np.median(np.abs(residual - middle)) + 1e-9
-    return expected + np.clip(residual, middle - reach, middle + reach)
-
-
-def fill(vectors: np.ndarray, expected: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    """Vectors without gaps: what was not measured is what is expected plus another record's residual."""
-    residual = vectors - expected
-    complete = np.flatnonzero(~np.isnan(residual).any(axis=1))
-    donors = draw.choice(complete, len(vectors))
-    return np.where(np.isnan(vectors), expected + residual[donors], vectors)
-
-
-def fit_shapes(beats: np.ndarray, count: int) -> Shapes:
-    """Weighted principal components of beats, (record, lead, sample) in mV."""
-    flat = (beats / sizes(beats)[:, None, None]).reshape(len(beats), -1)
-    centre = flat.mean(axis=0)
-    weight = 1 / np.sqrt(flat.std(axis=0) + 0.05)
-    values, directions = np.linalg.eigh(np.cov(((flat - centre) * weight).T))
-    top = np.argsort(values)[::-1][: min(count, len(beats) - 1)]
-    return Shapes(centre, directions[:, top].T, np.sqrt(values[top]), weight)
 
 
 def _rms(rows: np.ndarray) -> np.ndarray:

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.ndimage import convolve1d
 
 from models.beat import FRAME_MS, FRAME_QRS
-from models.heart import QRST_SPAN, Shapes, details, sizes
+from models.heart import QRST_SPAN, details
+from models.shapes import Shapes, sizes
 
 QRS_SPAN = (FRAME_MS >= -4.0) & (FRAME_MS <= FRAME_QRS + 10.0)
 TAPS = 33

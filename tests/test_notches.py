@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from models.beat import FRAME_MS
-from models.heart import QRST_SPAN, details, fit_shapes, sizes
+from models.heart import QRST_SPAN, details
 from models.notches import QRS_SPAN, fit_notches
+from models.shapes import fit_shapes, sizes
 
 RIPPLE, SHARE = 0.05, 0.01
 

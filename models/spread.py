@@ -1,0 +1,42 @@
+"""Estimates that misses of the measurement do not lead astray: spreads, values without misses, gaps filled."""
+
+import numpy as np
+
+FURTHEST, FURTHEST_PR = 4.0, 2.0
+"""Robust standard deviations beyond which a recorded value counts as a miss of the measurement; P is missed oftener."""
+SPREAD_LIMITS = (0.35, 2.5)
+SPREAD_STEPS = 8
+
+
+def fit_spread(
+    rows: np.ndarray, white: np.ndarray, penalty: np.ndarray, limits: tuple[float, float] = SPREAD_LIMITS
+) -> np.ndarray:
+    """Weights of the log standard deviation of every column of `white`, shape (column, dimension).
+
+    Source: maximum likelihood of N(0, exp(2 rows w)) with a ridge, by Newton's method.
+    """
+    square = np.minimum(white**2, FURTHEST**2)
+    weights = np.zeros((rows.shape[1], white.shape[1]))
+    for _ in range(SPREAD_STEPS):
+        ratio = square * np.exp(-2 * np.clip(rows @ weights, *np.log(limits)))
+        gradient = rows.T @ (1 - ratio) + penalty[:, None] * weights
+        for column in range(white.shape[1]):
+            curvature = (rows.T * (2 * np.maximum(ratio[:, column], 0.5))) @ rows + np.diag(penalty + 1e-3)
+            weights[:, column] -= np.linalg.solve(curvature, gradient[:, column])
+    return weights
+
+
+def without_misses(values: np.ndarray, expected: np.ndarray, furthest: float = FURTHEST) -> np.ndarray:
+    """Values no further than so many robust standard deviations from what is expected."""
+    residual = values - expected
+    middle = np.median(residual)
+    reach = furthest * 1.4826 * np.median(np.abs(residual - middle)) + 1e-9
+    return expected + np.clip(residual, middle - reach, middle + reach)
+
+
+def fill(vectors: np.ndarray, expected: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    """Vectors without gaps: what was not measured is what is expected plus another record's residual."""
+    residual = vectors - expected
+    complete = np.flatnonzero(~np.isnan(residual).any(axis=1))
+    donors = draw.choice(complete, len(vectors))
+    return np.where(np.isnan(vectors), expected + residual[donors], vectors)
