@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from discovery.amplitudes import read_amplitudes
 from models.beat import FRAME_MS
+from models.ecg import twelve_leads
 from models.encoding import Encoding
 from models.traits import TRAITS, Traits, fit_traits, shown
 
@@ -78,3 +80,18 @@ def test_traits_change_no_oftener_than_they_must(monkeypatch):
         "some": [True, False, False],
         "most": [True, True, True],
     }
+
+
+def test_traits_are_what_is_measured():
+    """The rule is written twice, here in the frame and in `discovery`, which knows no generator: both agree."""
+    draw = np.random.default_rng(1)
+    smooth = np.exp(-0.5 * (np.arange(-20, 21) / 6) ** 2)
+    beats = np.apply_along_axis(np.convolve, 2, draw.normal(0, 0.05, (400, 8, len(FRAME_MS))), smooth, "same")
+    beats[:, :, FRAME_MS < 0] = 0.0  # the level from which amplitudes are read
+    edges = {"qrs_on": 0.0, "qrs_off": 100.0, "t_off": 400.0, "p_on": -160.0, "p_off": -60.0}
+    points = {name: np.full(400, at) for name, at in edges.items()}
+    table = read_amplitudes(twelve_leads(beats), points, int(np.argmin(np.abs(FRAME_MS))), 500.0)
+    found = shown(beats, np.full(400, 100.0))
+    assert found.any(axis=0).all()
+    for trait, column in zip(TRAITS, found.T, strict=True):
+        assert (table[trait] == column).all()
