@@ -10,6 +10,11 @@ RATE = 500.0  # Hz, of every beat below, whatever the input
 BEFORE, AFTER = 280, 380  # samples of a beat before and after its R peak: 0.56 s and 0.76 s
 PEAK_RATE = 100.0  # Hz, of the signal the R-peak finder sees
 EDGE = 10  # samples (0.1 s) at either end in which a QRS complex would be cut
+LONG_GAP = 1.5  # times the usual interval from which a beat may have been missed
+BLIND, SLACK = (
+    30,
+    5,
+)  # samples (0.3 s) about a beat in which none is missed; by which T waves come earlier or later
 MATCH_RATE = 250.0  # Hz, of the QRS complexes that are compared with one another
 MATCH_BEFORE, MATCH_AFTER = 30, 40  # their samples around R: 0.12 s and 0.16 s
 MATCH_LAGS = 10  # alignment searches 40 ms to each side
@@ -24,6 +29,7 @@ class Strip:
     wide: np.ndarray  # (8, samples at 500 Hz), 0.5 Hz high-pass
     narrow: np.ndarray  # (8, samples at 250 Hz), 5-30 Hz
     composite: np.ndarray  # (samples at 100 Hz), root mean square of the leads at 5-30 Hz
+    broad: np.ndarray  # the same at 2-30 Hz, in which wide beats are as large as narrow ones
     padding: float  # s before the strip begins
 
 
@@ -60,9 +66,11 @@ def clean(signals: np.ndarray, fs: float) -> list[Strip]:
     band = _band(frequency, 8.0, 30.0)
     wide = _at_rate(spectrum, length, RATE, seconds)
     narrow = _at_rate(spectrum * band, length, MATCH_RATE, seconds)
-    seen = _at_rate(spectrum * band, length, PEAK_RATE, seconds)
-    composite = np.sqrt(np.mean(seen**2, axis=1))
-    return [Strip(wide[k], narrow[k], composite[k], pad / fs) for k in range(len(signals))]
+    composite, broad = (
+        np.sqrt(np.mean(_at_rate(spectrum * part, length, PEAK_RATE, seconds) ** 2, axis=1))
+        for part in (band, _band(frequency, 2.0, 30.0))
+    )
+    return [Strip(wide[k], narrow[k], composite[k], broad[k], pad / fs) for k in range(len(signals))]
 
 
 def find_beats(
@@ -149,7 +157,10 @@ def _at_rate(spectrum: np.ndarray, length: int, rate: float, seconds: float) -> 
 def _plausible_peaks(strip: Strip, seconds: float, find_peaks: Callable) -> np.ndarray:
     """R peaks in s from the start of the padded strip: those found, less faint ones, plus those missed."""
     first = int(round(strip.padding * PEAK_RATE))
-    inside = strip.composite[first : first + int(seconds * PEAK_RATE)].astype(float)
+    inside, broad = (
+        part[first : first + int(seconds * PEAK_RATE)].astype(float)
+        for part in (strip.composite, strip.broad)
+    )
     quiet = np.full(int(0.5 * PEAK_RATE), np.min(inside))
     found = np.asarray(find_peaks(np.concatenate([quiet, inside, quiet]), PEAK_RATE), int) - len(quiet)
     found = found[(found >= EDGE) & (found < len(inside) - EDGE)]
@@ -158,14 +169,30 @@ def _plausible_peaks(strip: Strip, seconds: float, find_peaks: Callable) -> np.n
     found = _without_p_and_t(inside, found)
     height = np.median(inside[found])
     found = found[inside[found] > 0.3 * height]
-    usual = np.median(np.diff(found)) if len(found) > 1 else np.inf
+    found = np.sort(np.concatenate([found, _in_gaps(inside, broad, found)]))
+    return (found + first) / PEAK_RATE
+
+
+def _in_gaps(inside: np.ndarray, broad: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Beats missed in long gaps: narrow ones nearly as high as the others, wide ones where no other beat has a T wave.
+
+    A wide premature beat has little at 8 to 30 Hz, but is large below; so is a T wave, which comes after every beat.
+    """
+    intervals, missed = np.diff(found), []
+    usual = np.median(intervals) if len(intervals) else np.inf
     for left, right in zip(found[:-1], found[1:], strict=True):
-        if right - left > 1.6 * usual:
-            gap = np.arange(left + 30, right - 30)
-            best = gap[np.argmax(inside[gap])] if len(gap) else left
-            if inside[best] > 0.6 * height:
-                found = np.append(found, best)
-    return (np.sort(found) + first) / PEAK_RATE
+        gap = np.arange(left + BLIND, right - BLIND)
+        if right - left <= LONG_GAP * usual or not len(gap):
+            continue
+        narrow, wide = gap[np.argmax(inside[gap])], gap[np.argmax(broad[gap])]
+        others = found[:-1][(found[:-1] != left) & (intervals > wide - left + SLACK)]
+        after = others[:, None] + (wide - left) + np.arange(-SLACK, SLACK + 1)
+        t_wave = np.median(broad[after].max(axis=1)) if len(others) else np.inf
+        if inside[narrow] > 0.6 * np.median(inside[found]):
+            missed.append(narrow)
+        elif broad[wide] > max(0.4 * np.median(broad[found]), 2 * t_wave):
+            missed.append(wide)
+    return np.array(missed, int)
 
 
 def _without_p_and_t(inside: np.ndarray, found: np.ndarray) -> np.ndarray:

@@ -146,7 +146,7 @@ def settled(beat: np.ndarray) -> np.ndarray:
         mV, in the reference frame.
     """
     step = beat[:, :ENDS].mean(axis=1) - beat[:, -ENDS:].mean(axis=1)
-    return beat + SETTLED * step[:, None] * _rise((FRAME_MS - FRAME_QT) / (FRAME_MS[-1] - FRAME_QT) - 0.5)
+    return beat + SETTLED * step[:, None] * rise((FRAME_MS - FRAME_QT) / (FRAME_MS[-1] - FRAME_QT) - 0.5)
 
 
 def render_strip(
@@ -173,13 +173,13 @@ def render_strip(
             continue
         here = times[rows]
         shape, own = (others or {}).get(index, (beat, timing))
-        weight = _rise((here - start) / CROSSFADE_S) * _rise((stop - here) / CROSSFADE_S)
+        weight = rise((here - start) / CROSSFADE_S) * rise((stop - here) / CROSSFADE_S)
         frame = own.to_frame((here - instant) * 1000 + own.r)
         strip[:, rows] += weight * _at(shape, (frame - FRAME_MS[0]) / (FRAME_MS[1] - FRAME_MS[0]))
     return strip
 
 
-def _rise(position: np.ndarray) -> np.ndarray:
+def rise(position: np.ndarray) -> np.ndarray:
     """Raised cosine from 0 at -1/2 to 1 at +1/2."""
     return 0.5 + 0.5 * np.sin(np.pi * np.clip(position, -0.5, 0.5))
 

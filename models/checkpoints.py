@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from models.denoiser import HeartNet, HeartNetConfig, StripNet, StripNetConfig
 from models.ectopy import EctopyModel
 from models.encoding import Encoding
+from models.flow import Leap
 from models.heart import HeartModel
 from models.loading import load_weights
 from models.notches import Notches
@@ -49,6 +50,8 @@ class Checkpoint:
         How reports become conditions beside the statements; None where the networks read no text.
     texture : Texture, optional
         What gives strips the texture of recorded ones.
+    heart_leap, strip_leap : Leap, optional
+        How to go the whole way of each flow in one evaluation; None where that was not fitted.
     """
 
     facts: Mapping[str, Any]
@@ -62,6 +65,8 @@ class Checkpoint:
     strip_net: StripNet
     reports: ReportSpace | None = None
     texture: Texture | None = None
+    heart_leap: Leap | None = None
+    strip_leap: Leap | None = None
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> Path:
@@ -130,6 +135,8 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
     }
     for name, one in shapes.items():
         arrays |= {f"{name}.{part}": rows for part, rows in vars(one).items()}
+    for name, leap in (("heart_leap", checkpoint.heart_leap), ("strip_leap", checkpoint.strip_leap)):
+        arrays |= {name: np.array(astuple(leap))} if leap else {}
     if checkpoint.reports:
         arrays |= {
             f"reports.{part}": getattr(checkpoint.reports, part) for part in ("centre", "basis", "spread")
@@ -202,6 +209,7 @@ def _assembled(
         _network(_texture(config["texture"]), "texture", tensors, path, device)
         if "texture" in config
         else None,
+        *(Leap(*arrays[name].tolist()) if name in arrays else None for name in ("heart_leap", "strip_leap")),
     )
 
 

@@ -21,7 +21,7 @@ from models.encoding import MAIN_EFFECTS, RHYTHM_CODES, Encoding, penalties, rid
 from models.shapes import Shapes, fit_shapes, sizes
 from models.spread import FURTHEST, FURTHEST_PR, SPREAD_LIMITS, fill, fit_spread, without_misses
 from models.strip import BANDS, NOISE_LIMITS_MV
-from models.traits import NEARLY_MV, TRAITS, Traits, fit_traits, shown
+from models.traits import CLEARLY_MV, TRAITS, Traits, fit_traits, shown
 
 NOISES = len(INDEPENDENT_LEADS) * BANDS
 SINUS_CODES = ("SR", "SARRH", "SBRAD", "STACH")
@@ -39,7 +39,7 @@ DETAIL_LIMITS = (0.02, 0.5)
 SHRINKAGE = 0.05
 FURTHEST_REACH = 4.0
 """Standard deviations of a reach beyond which none goes."""
-SPREAD_PENALTY = 30.0
+SPREAD_PENALTY = 120.0
 ROUGHNESS_LIMITS = (0.1, 10.0)
 ROUGHNESS_UNIT_MV = 0.005
 STATEMENT_PENALTY = 1.5
@@ -216,15 +216,15 @@ class HeartModel:
     def _keep_to_traits(
         self, vectors: np.ndarray, parts: tuple[np.ndarray, list[Timing], np.ndarray], rows: np.ndarray
     ) -> None:
-        """Moves the waves of hearts along what traits make of the mean until they have theirs alone, in place."""
+        """Moves the waves of hearts along what traits make of the mean until they clearly have theirs, in place."""
         beats, timings, detail = parts
         qrs_ms = np.array([timing.qrs for timing in timings])
         wanted = rows[:, -len(TRAITS) :] > 0.5
         effect = self.mean[-len(TRAITS) :].copy()
         effect[:, : -len(self.qrst_shapes.spread) - len(self.detail_shapes.spread)] = 0.0
         for _ in range(TRAIT_STEPS):
-            too_few = wanted & ~shown(beats, qrs_ms)
-            too_many = ~wanted & shown(beats, qrs_ms, NEARLY_MV)
+            too_few = wanted & ~shown(beats, qrs_ms, -CLEARLY_MV)
+            too_many = ~wanted & shown(beats, qrs_ms, CLEARLY_MV)
             way = too_few.astype(float) - too_many
             wrong = np.flatnonzero(way.any(axis=1))
             if not len(wrong):

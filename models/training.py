@@ -23,6 +23,7 @@ from models.denoiser import HeartNet, HeartNetConfig, HeartPartNet, StripNet, St
 from models.descent import Descent, Draws, drawn_ahead, seeded
 from models.fitting import TEST_FOLD, VALIDATION_FOLD, Hearts, fit_linear, known_strips, strip_conditions
 from models.inversion import calibrate
+from models.leaps import with_leaps
 from models.preparation import Material, read_measured, waveforms
 from models.records import Records, open_mimic, open_ptbxl
 from models.reports import TextEncoder, load_text_encoder, read_reports
@@ -150,6 +151,9 @@ def train(material: Material, run: Run, text: tuple[str, TextEncoder] | None = N
     parts = (linear.population, linear.rhythm, linear.heart, linear.scale, linear.ectopy, linear.notches)
     made = Checkpoint(facts, *parts, heart_net, begin, space)
     checkpoint = train_strip(batches, made, run)
+    if checkpoint:
+        checkpoint = with_leaps(checkpoint, hearts, said[hearts.index], batches)
+        save_checkpoint(run.out, checkpoint)
     if checkpoint and schedule.texture_steps:
         contest = Contest(checkpoint, material, hearts.index[hearts.train], said, schedule.seed)
         checkpoint = _with_texture(checkpoint, contest, run)

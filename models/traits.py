@@ -22,8 +22,9 @@ TRAITS = tuple(TERRITORIES)
 """Pathological Q waves in two leads of a territory. Source: Thygesen et al. 2018 (fourth universal definition)."""
 START_MS, Q_MS, DEPTH_MV = (4.0, 34.0), (0.0, 60.0), 0.1
 """After the QRS onset: while a lead is to be negative without a break, and until when it is to be so deep."""
-NEARLY_MV = 0.02
-"""A heart without a trait lacks at least so much of it: less would come and go with a strip's noise."""
+CLEARLY_MV = 0.02
+"""A heart without a trait lacks at least so much of it, and one that has it has so much more: the strip's noise would
+else give it and take it."""
 INFARCTS = {
     "q_inferior": ("IMI", "ILMI", "IPMI", "IPLMI"),
     "q_anterior": ("ASMI", "AMI", "ALMI"),
@@ -82,7 +83,7 @@ def shown(beats: np.ndarray, qrs_ms: np.ndarray, nearly_mv: float = 0.0) -> np.n
     qrs_ms : ndarray, shape (batch,)
         QRS duration; where it is NaN that of the frame counts.
     nearly_mv : float
-        What may lack to the limits.
+        What may lack to the limits; below 0: by how much they are passed.
     """
     stretch = np.where(np.isnan(qrs_ms), 1.0, qrs_ms / FRAME_QRS)
     since_ms = FRAME_MS * stretch[:, None]

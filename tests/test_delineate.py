@@ -2,11 +2,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from known_beats import eight_leads, known_ecg
+from known_beats import beat, eight_leads, known_ecg, pulse
 
 from discovery.delineate import POINTS, delineate
 from discovery.quantities import REASONS
-from models.ecg import LEADS
+from models.ecg import LEADS, twelve_leads
 
 PTBXL = Path(__file__).resolve().parents[2] / "shared" / "data" / "ptb-xl"
 
@@ -52,6 +52,30 @@ def test_an_edge_moves_as_far_as_the_wave(first, last, name, values):
         for value in values
     ]
     assert np.polyfit(values, seen, 1)[0] == pytest.approx(1, abs=0.15)
+
+
+def strip_with(*premature_ms, pause=False):
+    """Beats 800 ms apart, one of which comes early and is wide, or does not come at all."""
+    time = np.arange(5000) * 2.0
+    onsets = [at for at in np.arange(400.0, 9600.0, 800.0) if not (premature_ms or pause) or at != 4400.0]
+    strip = sum(beat(time - onset, t_mv=1.5) for onset in onsets)
+    for at in premature_ms:
+        strip = strip + np.outer(np.linspace(0.6, -1.0, 8), pulse(time, at, at + 170))
+    strip = strip + np.random.default_rng(0).normal(0, 0.01, strip.shape)
+    return twelve_leads(strip[None].astype(np.float32)), len(onsets)
+
+
+def test_a_wide_premature_beat_is_a_beat():
+    signals, others = strip_with(4130.0)
+    found = delineate(signals, 500.0)
+    assert len(found.r_peaks[0]) == others + 1
+    odd = found.r_peaks[0][~found.beat_kept[0]]
+    assert len(odd) == 1 and odd[0] == pytest.approx(4.215, abs=0.06)
+
+
+def test_the_t_wave_before_a_pause_is_no_beat():
+    signals, others = strip_with(pause=True)
+    assert len(delineate(signals, 500.0).r_peaks[0]) == others
 
 
 @pytest.mark.parametrize(("rate", "qt"), [(40, 440), (75, 380), (110, 320), (130, 300), (150, 280)])

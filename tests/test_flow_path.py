@@ -52,6 +52,42 @@ def test_normal_data_are_carried_exactly_and_the_error_falls_with_the_fourth_pow
     assert torch.allclose(back, x_0, atol=1e-6)
 
 
+def test_a_leap_is_exact_where_the_flow_only_moves_normal_data():
+    mean = 2.0
+
+    def velocity(x, t):  # exact for data N(mean, 1)
+        t = t.view(-1, 1)
+        return mean + (2 * t - 1) / ((1 - t) ** 2 + t**2) * (x - t * mean)
+
+    x_0 = torch.randn(100, 1, generator=torch.Generator().manual_seed(1)).double()
+    found, error = flow.fit_leap(velocity, x_0)
+    assert error < 1e-3 and torch.allclose(flow.leap(velocity, x_0, found), x_0 + mean, atol=2e-3)
+
+
+def test_a_fitted_leap_ends_nearer_than_one_from_elsewhere_or_of_another_length():
+    def velocity(x, t):
+        return flow.gaussian_velocity(x, t) + torch.sin(3 * x + 4 * t.view(-1, 1))
+
+    x_0 = torch.randn(500, 1, generator=torch.Generator().manual_seed(1)).double()
+    exact = flow.sample(velocity, x_0, steps=64)
+    found, error = flow.fit_leap(velocity, x_0)
+
+    def missed(leap):
+        return (flow.leap(velocity, x_0, leap) - exact).square().mean().sqrt().item()
+
+    assert missed(found) == pytest.approx(error, rel=0.02)
+    others = (
+        flow.Leap(found.time, found.weight * 0.8),
+        flow.Leap(found.time, found.weight * 1.2),
+        *(
+            flow.Leap(time, found.weight)
+            for time in (0.0, 0.15, 0.3, 0.45, 0.6)
+            if abs(time - found.time) > 0.03
+        ),
+    )
+    assert all(missed(other) > missed(found) for other in others)
+
+
 def test_loss_of_the_true_velocity_is_zero():
     x_0, x_1 = torch.randn(4, 3), torch.randn(4, 3)
     value = flow.loss(lambda x, t: x_1 - x_0, x_0, x_1, torch.rand(4), torch.ones(1))

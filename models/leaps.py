@@ -1,0 +1,46 @@
+"""The leaps of a checkpoint: how each of its flows is gone through in one evaluation, fitted when both are trained."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from models import flow
+from models.batches import StripBatches
+from models.checkpoints import Checkpoint
+from models.fitting import Hearts
+
+HEARTS, STRIPS = 256, 32
+"""Training records under whose conditions the leaps are fitted."""
+LEAPS = 4
+"""Stream of random numbers, beside those of `models.training`."""
+
+
+def with_leaps(checkpoint: Checkpoint, hearts: Hearts, said: np.ndarray, batches: StripBatches) -> Checkpoint:
+    """The checkpoint with its leaps; `facts` tells their root mean square errors, in units of the networks.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    hearts : Hearts
+    said : ndarray, shape (heart, column)
+        Columns of the reports of the hearts; no column where reports are not read.
+    batches : StripBatches
+    """
+    draw = np.random.default_rng(LEAPS)
+    chosen = draw.permutation(np.flatnonzero(hearts.train))[:HEARTS]
+    rows = _tensor(np.column_stack([hearts.rows[chosen, 1:], said[chosen]]))
+    noise = _tensor(draw.standard_normal((len(chosen), checkpoint.heart.dimension)))
+    heart, heart_error = flow.fit_leap(lambda x, t: checkpoint.heart_net(x, t, rows), noise)
+    strips = draw.permutation(hearts.index[hearts.train])[:STRIPS]
+    _, about, told, _, _, x_0 = batches.drawn(strips, draw, unknown=0.0)
+    strip, strip_error = flow.fit_leap(lambda x, t: checkpoint.strip_net(x, t, about, told), x_0)
+    errors = {"heart": round(heart_error, 4), "strip": round(strip_error, 4)}
+    return replace(
+        checkpoint, facts={**checkpoint.facts, "leap_error": errors}, heart_leap=heart, strip_leap=strip
+    )
+
+
+def _tensor(rows: np.ndarray) -> torch.Tensor:
+    """The rows in single precision."""
+    return torch.from_numpy(np.asarray(rows, np.float32))

@@ -1,0 +1,61 @@
+"""What comes back in every beat is taken out, what does not is left."""
+
+import numpy as np
+import pytest
+
+from models.beat import Timing
+from models.recurring import without_recurring
+
+FS, SAMPLES = 250.0, 2500
+TIMING = Timing(pr=160.0, qrs=90.0, qt=380.0, r=40.0, tpte=84.0)
+
+
+@pytest.fixture
+def beats_s():
+    return np.arange(-1, 13) * 0.9 + np.random.default_rng(0).uniform(0, 0.05, 14)
+
+
+def about(strip, beats_s):
+    """The strip about each beat, 0.15 s before to 0.3 s after, (beat, lead, sample)."""
+    at = np.round(beats_s * FS).astype(int)
+    return np.stack([strip[:, r - 38 : r + 75] for r in at if 38 <= r < SAMPLES - 75])
+
+
+def test_what_comes_back_goes_and_what_does_not_stays(beats_s):
+    draw = np.random.default_rng(1)
+    own, wave = draw.normal(0, 0.02, (8, SAMPLES)), draw.normal(0, 0.1, (8, 113))
+    planted = np.zeros((8, SAMPLES + 1000))
+    for r in np.round(beats_s * FS).astype(int) + 500:  # the first and the last beat reach beyond the ends
+        if 38 <= r < SAMPLES + 925:
+            planted[:, r - 38 : r + 75] += wave
+    strip = own + planted[:, 500:-500]
+    rest = without_recurring(strip, FS, beats_s, np.ones(14, bool), TIMING)
+    inside = about(rest, beats_s)
+    assert np.abs(np.median(about(strip, beats_s), axis=0)).mean() > 0.05
+    assert np.abs(np.median(inside, axis=0)).mean() < 0.004, "of ten whole beats; the median is of eleven"
+    left = inside - about(own, beats_s)
+    assert np.abs(left - left.mean(axis=0)).max() < 1e-9, "the same is taken out of every beat"
+    assert left.std() < 0.02 / np.sqrt(len(left)) * 1.5
+
+
+def test_beats_of_another_shape_are_left_alone(beats_s):
+    strip = np.random.default_rng(2).normal(0, 0.02, (8, SAMPLES))
+    kept = np.ones(14, bool)
+    kept[5] = False
+    rest = without_recurring(strip, FS, beats_s, kept, TIMING)
+    r = round(beats_s[5] * FS)
+    assert np.array_equal(rest[:, r - 38 : r + 75], strip[:, r - 38 : r + 75])
+    assert not np.array_equal(rest, strip)
+
+
+def test_nothing_jumps_where_beats_meet(beats_s):
+    rest = without_recurring(np.ones((8, SAMPLES)), FS, beats_s, np.ones(14, bool), TIMING)
+    assert np.median(rest) == 0.0 and rest.max() > 0.9
+    assert np.abs(np.diff(rest)).max() < 0.3, "a step would be as large as the median, 1 mV"
+
+
+def test_two_beats_have_no_median(beats_s):
+    strip = np.random.default_rng(3).normal(0, 0.02, (8, SAMPLES))
+    kept = np.zeros(14, bool)
+    kept[[4, 6]] = True
+    assert without_recurring(strip, FS, beats_s, kept, TIMING) is strip
