@@ -19,7 +19,7 @@ from models.ecg import Conditions, Generator
 from models.generator import load_generator
 from models.records import Records, open_ptbxl
 
-VERSION = 2  # another measurer, another preparation: another number, and everything is measured again
+VERSION = 3  # another measurer, another preparation: another number, and everything is measured again
 KEEP = Path("training/benchmark")
 CHUNK = 128
 RATES = (45, 60, 75, 110, 150)

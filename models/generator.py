@@ -10,14 +10,14 @@ import torch
 
 from models import diffusion, ectopy, flow
 from models.acceleration import half, quick
-from models.beat import settled
+from models.beat import Timing, settled
 from models.checkpoints import Checkpoint, load_checkpoint
 from models.codec import tokens_of
 from models.diffusets import DiffuSETS, Vectors, load_diffusets
 from models.ecg import ECG, LEADS, Conditions, check_request, twelve_leads
 from models.encoding import with_rhythm
 from models.parts import choose_device, in_parts
-from models.recurring import without_recurring
+from models.recurring import qrs_windows, recurring
 from models.reports import Reader, TextEncoder
 from models.rhythm import DOMINANT, VENTRICULAR, Rhythm
 from models.statements import Understanding, recognise
@@ -235,11 +235,14 @@ class BundledGenerator:
         beats = beats[:, :, margin:-margin]
         noise = np.stack([heart.noise_mv for heart in hearts])
         residual = self._sample_residual(beats, noise, rhythms, np.column_stack([rows, reports]), requests)
-        own = [
-            without_recurring(strip, FS, rhythm.beats_s, rhythm.kinds != VENTRICULAR, timing)
-            for strip, rhythm, timing in zip(residual, rhythms, timings, strict=True)
+        residual -= self._recurring(residual, rhythms, timings)
+        textured = self._textured(beats + residual, requests)
+        added = textured - beats - residual
+        windows = [
+            qrs_windows(samples, FS, rhythm.beats_s, timing)
+            for rhythm, timing in zip(rhythms, timings, strict=True)
         ]
-        strips = self._textured(beats + np.stack(own), requests)
+        strips = textured - np.stack(windows)[:, None] * self._recurring(added, rhythms, timings)
         return twelve_leads(strips).astype(np.float32), latent
 
     def _textured(self, strips: np.ndarray, requests: Sequence[Request]) -> np.ndarray:
@@ -251,6 +254,17 @@ class BundledGenerator:
         parts = (self._tensor(self._filled_up(part)) for part in (strips, np.stack(noise)))
         with torch.no_grad(), half(self.device):
             return self._texture(*parts)[: len(strips)].double().cpu().numpy()
+
+    def _recurring(
+        self, strips: np.ndarray, rhythms: Sequence[Rhythm], timings: Sequence[Timing]
+    ) -> np.ndarray:
+        """What comes back in every beat of what is added to the rendered beats, mV, (batch, 8, sample)."""
+        return np.stack(
+            [
+                recurring(strip, FS, rhythm.beats_s, rhythm.kinds != VENTRICULAR, timing)
+                for strip, rhythm, timing in zip(strips, rhythms, timings, strict=True)
+            ]
+        )
 
     def _ectopic(self, rhythm: Rhythm, seed: int) -> dict:
         """Beats of another shape, by their place in the rhythm; one heart's ventricular beats look alike."""

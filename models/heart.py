@@ -21,7 +21,7 @@ from models.encoding import MAIN_EFFECTS, RHYTHM_CODES, Encoding, penalties, rid
 from models.shapes import Shapes, fit_shapes, sizes
 from models.spread import FURTHEST, FURTHEST_PR, SPREAD_LIMITS, fill, fit_spread, without_misses
 from models.strip import BANDS, NOISE_LIMITS_MV
-from models.traits import CLEARLY_MV, TRAITS, Traits, fit_traits, shown
+from models.traits import BEYOND_MV, NEARLY_MV, TRAITS, Traits, fit_traits, shown
 
 NOISES = len(INDEPENDENT_LEADS) * BANDS
 SINUS_CODES = ("SR", "SARRH", "SBRAD", "STACH")
@@ -223,8 +223,8 @@ class HeartModel:
         effect = self.mean[-len(TRAITS) :].copy()
         effect[:, : -len(self.qrst_shapes.spread) - len(self.detail_shapes.spread)] = 0.0
         for _ in range(TRAIT_STEPS):
-            too_few = wanted & ~shown(beats, qrs_ms, -CLEARLY_MV)
-            too_many = ~wanted & shown(beats, qrs_ms, CLEARLY_MV)
+            too_few = wanted & ~shown(beats, qrs_ms, -BEYOND_MV)
+            too_many = ~wanted & shown(beats, qrs_ms, NEARLY_MV)
             way = too_few.astype(float) - too_many
             wrong = np.flatnonzero(way.any(axis=1))
             if not len(wrong):

@@ -1,17 +1,19 @@
-"""What comes back in every beat of a strip belongs to its median beat: here it is taken out of all else."""
+"""What comes back in every beat of a strip belongs to its median beat: here it is told from all else."""
 
 import numpy as np
 
 from models.beat import CROSSFADE_S, Timing, rise
 
 FEWEST_BEATS = 3
-"""The median of fewer beats is no median: they are left as they are."""
+"""The median of fewer beats is no median."""
+BEFORE_QRS_S, AFTER_QRS_S, FADE_S = 0.016, 0.008, 0.012
+"""How far about a QRS complex `qrs_windows` reach, and how they fade."""
 
 
-def without_recurring(
+def recurring(
     strip: np.ndarray, fs: float, beats_s: np.ndarray, kept: np.ndarray, timing: Timing
 ) -> np.ndarray:
-    """A strip without the median of its beats, mV, shape (lead, sample).
+    """The median of a strip's beats in the place of each of them, mV, shape (lead, sample); 0 in beats not kept.
 
     A recorded strip less its median beat has a median of nothing; one that was generated beat by beat has what chance
     leaves, which would come on top of the heart's own beat. The median fades out where one beat hands over to the
@@ -34,8 +36,9 @@ def without_recurring(
     borders = fs * np.concatenate([[-np.inf], timing.borders(beats_s), [np.inf]])
     start, stop = np.maximum(borders[:-1], 0.0), np.minimum(borders[1:], samples)
     used = kept & (stop > start + 1)
+    median = np.zeros(strip.shape)
     if used.sum() < FEWEST_BEATS:
-        return strip
+        return median
     r, start, stop = (part[used, None] for part in (np.round(fs * beats_s).astype(int), start, stop))
     place = r + np.arange(int((start - r).min()), int((stop - r).max()) + 1)
     inside = (place >= start) & (place < stop)
@@ -44,9 +47,15 @@ def without_recurring(
     middle = _median(each, count) * np.minimum(2 * count / len(r), 1.0)
     fade = CROSSFADE_S * fs
     weight = rise((place - start) / fade - 0.5) * rise((stop - place) / fade - 0.5)
-    rest = strip.copy()
-    rest[:, place[inside]] -= (middle[:, None] * weight)[:, inside]
-    return rest
+    median[:, place[inside]] = (middle[:, None] * weight)[:, inside]
+    return median
+
+
+def qrs_windows(samples: int, fs: float, beats_s: np.ndarray, timing: Timing) -> np.ndarray:
+    """1 in the QRS complexes of a strip, fading to 0 about them, shape (samples,)."""
+    since_onset = np.arange(samples) / fs - (beats_s[:, None] - timing.r / 1000)
+    rises = rise((since_onset + BEFORE_QRS_S) / FADE_S + 0.5)
+    return (rises * rise((timing.qrs / 1000 + AFTER_QRS_S - since_onset) / FADE_S + 0.5)).max(axis=0)
 
 
 def _median(each: np.ndarray, count: np.ndarray) -> np.ndarray:

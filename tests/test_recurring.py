@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.beat import Timing
-from models.recurring import without_recurring
+from models.recurring import qrs_windows, recurring
 
 FS, SAMPLES = 250.0, 2500
 TIMING = Timing(pr=160.0, qrs=90.0, qt=380.0, r=40.0, tpte=84.0)
@@ -29,7 +29,7 @@ def test_what_comes_back_goes_and_what_does_not_stays(beats_s):
         if 38 <= r < SAMPLES + 925:
             planted[:, r - 38 : r + 75] += wave
     strip = own + planted[:, 500:-500]
-    rest = without_recurring(strip, FS, beats_s, np.ones(14, bool), TIMING)
+    rest = strip - recurring(strip, FS, beats_s, np.ones(14, bool), TIMING)
     inside = about(rest, beats_s)
     assert np.abs(np.median(about(strip, beats_s), axis=0)).mean() > 0.05
     assert np.abs(np.median(inside, axis=0)).mean() < 0.004, "of ten whole beats; the median is of eleven"
@@ -42,14 +42,14 @@ def test_beats_of_another_shape_are_left_alone(beats_s):
     strip = np.random.default_rng(2).normal(0, 0.02, (8, SAMPLES))
     kept = np.ones(14, bool)
     kept[5] = False
-    rest = without_recurring(strip, FS, beats_s, kept, TIMING)
+    rest = strip - recurring(strip, FS, beats_s, kept, TIMING)
     r = round(beats_s[5] * FS)
     assert np.array_equal(rest[:, r - 38 : r + 75], strip[:, r - 38 : r + 75])
     assert not np.array_equal(rest, strip)
 
 
 def test_nothing_jumps_where_beats_meet(beats_s):
-    rest = without_recurring(np.ones((8, SAMPLES)), FS, beats_s, np.ones(14, bool), TIMING)
+    rest = 1 - recurring(np.ones((8, SAMPLES)), FS, beats_s, np.ones(14, bool), TIMING)
     assert np.median(rest) == 0.0 and rest.max() > 0.9
     assert np.abs(np.diff(rest)).max() < 0.3, "a step would be as large as the median, 1 mV"
 
@@ -58,4 +58,11 @@ def test_two_beats_have_no_median(beats_s):
     strip = np.random.default_rng(3).normal(0, 0.02, (8, SAMPLES))
     kept = np.zeros(14, bool)
     kept[[4, 6]] = True
-    assert without_recurring(strip, FS, beats_s, kept, TIMING) is strip
+    assert not recurring(strip, FS, beats_s, kept, TIMING).any()
+
+
+def test_windows_hold_the_qrs_complexes_and_nothing_else(beats_s):
+    window, at = qrs_windows(SAMPLES, FS, beats_s, TIMING), np.arange(SAMPLES) / FS
+    since = at - beats_s[np.searchsorted(beats_s, at + 0.3) - 1] + TIMING.r / 1000
+    assert (window[(since >= 0) & (since <= TIMING.qrs / 1000)] > 0.99).all()
+    assert (window[(since < -0.04) | (since > TIMING.qrs / 1000 + 0.03)] < 0.01).all()
