@@ -16,12 +16,13 @@ from models.codec import tokens_of
 from models.diffusets import DiffuSETS, Vectors, load_diffusets
 from models.ecg import ECG, LEADS, Conditions, check_request, twelve_leads
 from models.encoding import with_rhythm
-from models.parts import choose_device, in_parts
+from models.parts import choose_device, filled_up, in_parts
 from models.recurring import qrs_windows, recurring
 from models.reports import Reader, TextEncoder
 from models.rhythm import DOMINANT, VENTRICULAR, Rhythm
 from models.statements import Understanding, recognise
 from models.strip import FS, TOKEN, render, track
+from models.texture import QUIET_MV
 from models.traits import TRAITS
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -235,15 +236,29 @@ class BundledGenerator:
         beats = beats[:, :, margin:-margin]
         noise = np.stack([heart.noise_mv for heart in hearts])
         residual = self._sample_residual(beats, noise, rhythms, np.column_stack([rows, reports]), requests)
-        residual -= self._recurring(residual, rhythms, timings)
-        textured = self._textured(beats + residual, requests)
-        added = textured - beats - residual
+        strips = self._finished(beats, residual, rhythms, timings, requests)
+        return twelve_leads(strips).astype(np.float32), latent
+
+    def _finished(
+        self,
+        beats: np.ndarray,
+        residual: np.ndarray,
+        rhythms: Sequence[Rhythm],
+        timings: Sequence[Timing],
+        requests: Sequence[Request],
+    ) -> np.ndarray:
+        """Rendered beats with what the strip adds to them and with texture, mV, (batch, 8, sample).
+
+        Neither adds to QRS complexes what comes back in every beat; outside of them the texture adds little.
+        """
+        strips = beats + residual - self._recurring(residual, rhythms, timings)
+        added = self._textured(strips, requests) - strips
         windows = [
-            qrs_windows(samples, FS, rhythm.beats_s, timing)
+            qrs_windows(beats.shape[2], FS, rhythm.beats_s, timing)
             for rhythm, timing in zip(rhythms, timings, strict=True)
         ]
-        strips = textured - np.stack(windows)[:, None] * self._recurring(added, rhythms, timings)
-        return twelve_leads(strips).astype(np.float32), latent
+        inside, quiet = np.stack(windows)[:, None], QUIET_MV * np.tanh(added / QUIET_MV)
+        return strips + inside * (added - self._recurring(added, rhythms, timings)) + (1 - inside) * quiet
 
     def _textured(self, strips: np.ndarray, requests: Sequence[Request]) -> np.ndarray:
         """Strips (batch, 8, sample) with the texture of recorded ones, where the checkpoint has learnt it."""
@@ -251,7 +266,7 @@ class BundledGenerator:
             return strips
         shape = strips.shape[1:]
         noise = [np.random.default_rng((r.seed, TEXTURE)).standard_normal(shape) for r in requests]
-        parts = (self._tensor(self._filled_up(part)) for part in (strips, np.stack(noise)))
+        parts = (self._tensor(filled_up(part)) for part in (strips, np.stack(noise)))
         with torch.no_grad(), half(self.device):
             return self._texture(*parts)[: len(strips)].double().cpu().numpy()
 
@@ -303,7 +318,7 @@ class BundledGenerator:
         context = scale.context(beats, noise_mv, tracks)
         shape = (tokens_of(samples), TOKEN)
         start = np.stack([np.random.default_rng((r.seed, STRIP)).standard_normal(shape) for r in requests])
-        about, said, x_0 = (self._tensor(self._filled_up(part)) for part in (context, rows, start))
+        about, said, x_0 = (self._tensor(filled_up(part)) for part in (context, rows, start))
         with half(self.device):
             tokens = self._carried(lambda x, t: net(x, t, about, said), x_0, self.checkpoint.strip_leap)
         return scale.from_unit(tokens[: len(beats)].double().cpu().numpy(), beats, noise_mv)
@@ -311,10 +326,6 @@ class BundledGenerator:
     def _carried(self, velocity: flow.Velocity, x_0: torch.Tensor, leap: flow.Leap | None) -> torch.Tensor:
         """What a flow makes of noise, in so many steps as were asked for."""
         return flow.sample(velocity, x_0, self.steps) if self.steps else flow.leap(velocity, x_0, leap)
-
-    def _filled_up(self, rows: np.ndarray) -> np.ndarray:
-        """The rows repeated up to a power of two, so that a compiled network meets few sizes."""
-        return np.resize(rows, (1 << (len(rows) - 1).bit_length(), *rows.shape[1:]))
 
     def _tensor(self, rows: np.ndarray) -> torch.Tensor:
         """The rows on the generator's device."""

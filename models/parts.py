@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
@@ -74,3 +75,8 @@ def halving(work: Callable[[Sequence[Item]], Made], items: Sequence[Item], most:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
     return made
+
+
+def filled_up(rows: np.ndarray) -> np.ndarray:
+    """The rows repeated up to a power of two, so that a compiled network meets few sizes."""
+    return np.resize(rows, (1 << (len(rows) - 1).bit_length(), *rows.shape[1:]))
