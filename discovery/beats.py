@@ -11,10 +11,8 @@ BEFORE, AFTER = 280, 380  # samples of a beat before and after its R peak: 0.56 
 PEAK_RATE = 100.0  # Hz, of the signal the R-peak finder sees
 EDGE = 10  # samples (0.1 s) at either end in which a QRS complex would be cut
 LONG_GAP = 1.5  # times the usual interval from which a beat may have been missed
-BLIND, SLACK = (
-    30,
-    5,
-)  # samples (0.3 s) about a beat in which none is missed; by which T waves come earlier or later
+BLIND = 30  # samples (0.3 s) about a beat in which none is missed
+SLACK = 5  # samples by which T waves come earlier or later
 MATCH_RATE = 250.0  # Hz, of the QRS complexes that are compared with one another
 MATCH_BEFORE, MATCH_AFTER = 30, 40  # their samples around R: 0.12 s and 0.16 s
 MATCH_LAGS = 10  # alignment searches 40 ms to each side
@@ -27,8 +25,8 @@ class Strip:
     """One cleaned strip: the independent leads, and the signal in which R peaks are looked for."""
 
     wide: np.ndarray  # (8, samples at 500 Hz), 0.5 Hz high-pass
-    narrow: np.ndarray  # (8, samples at 250 Hz), 5-30 Hz
-    composite: np.ndarray  # (samples at 100 Hz), root mean square of the leads at 5-30 Hz
+    narrow: np.ndarray  # (8, samples at 250 Hz), 8-30 Hz
+    composite: np.ndarray  # (samples at 100 Hz), root mean square of the leads at 8-30 Hz
     broad: np.ndarray  # the same at 2-30 Hz, in which wide beats are as large as narrow ones
     padding: float  # s before the strip begins
 

@@ -249,7 +249,7 @@ class BundledGenerator:
     ) -> np.ndarray:
         """Rendered beats with what the strip adds to them and with texture, mV, (batch, 8, sample).
 
-        Neither adds to QRS complexes what comes back in every beat; outside of them the texture adds little.
+        What the strip adds has no median of its own, nor has the texture in QRS complexes; outside it adds little.
         """
         strips = beats + residual - self._recurring(residual, rhythms, timings)
         added = self._textured(strips, requests) - strips
