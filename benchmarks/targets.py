@@ -92,9 +92,9 @@ states conformity with a standard.
 ## How
 
 1. Every strip: 0.5 Hz high-pass, hum taken out where it stands out, pacing spikes bridged, defects named.
-2. R peaks by NeuroKit2 on the root mean square of the eight independent leads at 8 to 30 Hz; in long gaps also wide beats,
-   which are large at 2 to 30 Hz where other beats have no T wave. Beats aligned, the dominant kind kept, one median beat
-   per ECG at 500 Hz.
+2. R peaks by NeuroKit2 on the root mean square of the eight independent leads at 8 to 30 Hz; in long gaps also wide
+   beats, which are large at 2 to 30 Hz where other beats have no T wave. Beats aligned, the dominant kind kept, one
+   median beat per ECG at 500 Hz.
 3. The joint activity of all leads (length of the smoothed derivative) at three widths, for P, QRS and T; from its lumps
    NeuroKit2 reads the bases of the waves, for a whole batch in one call. So an interval is global: from where the first
    leads begin to where the last ones end.

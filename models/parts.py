@@ -1,12 +1,13 @@
 """Requests in parts that fit: one by one on a processor, in batches on a GPU, halved where memory ends."""
 
+import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -42,12 +43,23 @@ def in_parts(
         return []
     if device.type == "cuda":
         return halving(work, items, most)
-    workers = min(len(items), torch.get_num_threads())
-    with (
-        threadpool_limits(1, "blas"),  # NumPy's own threads would spin beside ours
-        ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool,
-    ):
-        return list(pool.map(work, [[item] for item in items]))
+    threads = torch.get_num_threads()
+    workers = min(len(items), threads)
+    with _pools().limit(limits=1, user_api="blas"):  # NumPy's own threads would spin beside ours
+        if workers > 1:
+            with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                return list(pool.map(work, [[item] for item in items]))
+        torch.set_num_threads(1)
+        try:
+            return [work([item]) for item in items]
+        finally:
+            torch.set_num_threads(threads)
+
+
+@functools.cache
+def _pools() -> ThreadpoolController:
+    """The libraries whose threads are held back; looking for them takes longer than a part of the work."""
+    return ThreadpoolController()
 
 
 def halving(work: Callable[[Sequence[Item]], Made], items: Sequence[Item], most: int) -> list[Made]:
