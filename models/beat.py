@@ -162,20 +162,25 @@ def render_strip(
     `beats_s` should reach beyond both ends of the strip, so that these show parts of beats as real strips do.
     `others` gives single beats, by their place in `beats_s`, another shape and timing.
     """
-    times = np.arange(samples) / fs
-    strip = np.zeros((len(beat), samples))
+    times, half = np.arange(samples) / fs, CROSSFADE_S / 2
     borders = np.concatenate([[-np.inf], timing.borders(beats_s), [np.inf]])
-    half = CROSSFADE_S / 2
-    for index, instant in enumerate(beats_s):
-        start, stop = borders[index], borders[index + 1]
-        rows = slice(*np.searchsorted(times, (start - half, stop + half)))
-        if rows.start == rows.stop:
+    first, last = np.searchsorted(times, (borders[:-1] - half, borders[1:] + half))
+    seen = np.flatnonzero(first < last)
+    others = {place: shape for place, shape in (others or {}).items() if first[place] < last[place]}
+    strip = np.zeros((len(beat), samples))
+    same = [(beat, timing), seen[~np.isin(seen, list(others))]]
+    for (shape, own), places in (same, *((other, np.array([place])) for place, other in others.items())):
+        if not len(places):
             continue
-        here = times[rows]
-        shape, own = (others or {}).get(index, (beat, timing))
-        weight = rise((here - start) / CROSSFADE_S) * rise((stop - here) / CROSSFADE_S)
-        frame = own.to_frame((here - instant) * 1000 + own.r)
-        strip[:, rows] += weight * _at(shape, (frame - FRAME_MS[0]) / (FRAME_MS[1] - FRAME_MS[0]))
+        rows = [slice(first[place], last[place]) for place in places]
+        which = np.repeat(places, last[places] - first[places])
+        here = np.concatenate([times[part] for part in rows])
+        weight = rise((here - borders[which]) / CROSSFADE_S) * rise((borders[which + 1] - here) / CROSSFADE_S)
+        frame = own.to_frame((here - beats_s[which]) * 1000 + own.r)
+        made = weight * _at(shape, (frame - FRAME_MS[0]) / (FRAME_MS[1] - FRAME_MS[0]))
+        ends = np.cumsum([part.stop - part.start for part in rows])
+        for part, piece in zip(rows, np.split(made, ends[:-1], axis=1), strict=True):
+            strip[:, part] += piece
     return strip
 
 

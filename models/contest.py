@@ -36,6 +36,8 @@ BEAT = (-75, 100)
 """Samples about each R: what comes back there beat by beat moves and sizes waves, which is not a texture's affair."""
 FIDELITY = 3.0
 """How much that counts beside the critic."""
+LIKENESS = 0.5
+"""How much means and covariances of figures count beside the critic."""
 CONTEST = 2
 """Stream of the seed, beside those of `models.training`."""
 
@@ -78,7 +80,9 @@ class Contest:
         """How well the critic sees through corrected strips, and how much of the corrections waves would feel."""
         _, made, noise, beats = self._batch(draw, next(texture.parameters()).device)
         shown = texture(made, noise)
-        return FIDELITY * coherence(shown - made, beats) - critic(_rounded(shown)).mean(0).sum()
+        shown, change = _rounded(shown), shown - made
+        unlike = LIKENESS * critic.moments(critic.told_of(shown))
+        return FIDELITY * coherence(change, beats) + unlike - critic(shown).mean(0).sum()
 
     def recorded_figures(self) -> Tensor:
         """What the critic is told of recorded strips, a random part of each, (strip, figure)."""

@@ -16,6 +16,8 @@ SEGMENT = 500
 LEAST_MV, LEAST_POWER, LEAST_VARIANCE = 0.0005, 1e-9, 1e-6
 CROWD = 8
 """Strips that are judged together by how much their figures differ: each alone may pass where all are too alike."""
+MOMENTS_MEMORY = 0.98
+"""Of the running means in `Moments`, per batch."""
 LEAST_SD = 0.05
 """Of a direction in which figures of recorded strips hardly differ: narrower ones are not magnified further."""
 
@@ -48,6 +50,7 @@ class Critic(nn.Module):
         unit = turn / spread.clamp(min=0).sqrt().clamp(min=LEAST_SD)
         self.register_buffer("centre", recorded.mean(dim=0))
         self.register_buffer("unit", unit.float())
+        self.moments = Moments(self._in_units(recorded))
 
     def forward(self, strips: Tensor) -> Tensor:
         """(batch, 8, sample), mV -> (batch, 4): above 0 where they look recorded; neighbours are judged together."""
@@ -57,7 +60,7 @@ class Critic(nn.Module):
         for layer in self.body:
             hidden = functional.leaky_relu(layer(hidden), 0.2)
             seen += [hidden.mean(dim=2), hidden.std(dim=2)]
-        told = torch.asinh((figures(strips) - self.centre) @ self.unit)
+        told = self.told_of(strips)
         together = [self.crowd(_spread(part)).expand(len(part), 1) for part in told.split(CROWD)]
         verdicts = [
             self.near(hidden).mean(dim=2),
@@ -66,6 +69,39 @@ class Critic(nn.Module):
             torch.cat(together),
         ]
         return torch.cat(verdicts, dim=1)
+
+    def told_of(self, strips: Tensor) -> Tensor:
+        """Figures of strips in units of how much those of recorded strips differ, (batch, figure)."""
+        return self._in_units(figures(strips))
+
+    def _in_units(self, told: Tensor) -> Tensor:
+        return torch.asinh((told - self.centre) @ self.unit)
+
+
+class Moments(nn.Module):
+    """How far means and covariances of shown figures are from those of recorded ones.
+
+    The verdict's gradient is that of the squared distances, summed; those of shown strips are a running mean, for a
+    batch is too small to tell. Judges that are learnt overlook that leads are too alike: this one cannot.
+    """
+
+    def __init__(self, recorded: Tensor) -> None:
+        super().__init__()
+        mean, spread = recorded.mean(dim=0), torch.cov(recorded.T)
+        for name, value in (("mean", mean), ("spread", spread)):
+            self.register_buffer(f"recorded_{name}", value.clone())
+            self.register_buffer(f"shown_{name}", value.clone())
+
+    def forward(self, told: Tensor) -> Tensor:
+        """What to go down, of (batch, figure)."""
+        with torch.no_grad():
+            self.shown_mean.lerp_(told.mean(dim=0), 1 - MOMENTS_MEMORY)
+            off = told - self.shown_mean
+            self.shown_spread.lerp_(off.T @ off / len(told), 1 - MOMENTS_MEMORY)
+        off = told - self.shown_mean
+        mean = off @ (self.shown_mean - self.recorded_mean)
+        spread = ((off @ (self.shown_spread - self.recorded_spread)) * off).sum(dim=1)
+        return 2 * (mean + spread).mean()
 
 
 def figures(strips: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ def path(x_0: torch.Tensor, x_1: torch.Tensor, t: torch.Tensor) -> tuple[torch.T
 
     Source: x_t = (1 - t) x_0 + t x_1, v = x_1 - x_0 (Liu et al. 2022, rectified flow, equation 1).
     """
-    t = t.view(-1, *[1] * (x_0.ndim - 1))
+    t = _like(t, x_0)
     return (1 - t) * x_0 + t * x_1, x_1 - x_0
 
 
@@ -33,7 +33,7 @@ def gaussian_velocity(x_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
 
     Source: E[x_1 - x_0 | x_t] = (2 t - 1) / (t^2 + (1 - t)^2) x_t for independent N(0, 1).
     """
-    t = t.view(-1, *[1] * (x_t.ndim - 1))
+    t = _like(t, x_t)
     return (2 * t - 1) / (t**2 + (1 - t) ** 2) * x_t
 
 
@@ -52,6 +52,15 @@ def loss(
     x_t, target = path(x_0, x_1, t)
     squared = (velocity(x_t, t) - target) ** 2
     return (squared * weight).sum() / (weight.expand_as(squared).sum() + 1e-9)
+
+
+def straight_loss(velocity: Velocity, z_0: torch.Tensor, z_1: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    """Mean squared error of the velocity on the straight lines from `z_0` to `z_1`, at times of shape (batch,).
+
+    The lines are those of `sample`'s z, which stands still where the data are normal.
+    """
+    way = z_1 - z_0
+    return (_beyond_gaussian(velocity, z_0 + _like(t, way) * way, t) - way).square().mean()
 
 
 @torch.no_grad()
@@ -99,8 +108,14 @@ def fit_leap(velocity: Velocity, x_0: torch.Tensor) -> tuple[Leap, float]:
 
 def _beyond_gaussian(velocity: Velocity, z: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
     """What a velocity has beyond the Gaussian's at x = s z, in units of s: the u of `sample`."""
-    size, t = torch.sqrt(time**2 + (1 - time) ** 2), time.expand(len(z))
+    t = time.expand(len(z))
+    size = _like(torch.sqrt(t**2 + (1 - t) ** 2), z)
     return (velocity(size * z, t) - gaussian_velocity(size * z, t)) / size
+
+
+def _like(t: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Times of shape (batch,) that broadcast to rows."""
+    return t.view(-1, *[1] * (rows.ndim - 1))
 
 
 def _carried(velocity: Velocity, x: torch.Tensor, start: float, stop: float, steps: int) -> torch.Tensor:

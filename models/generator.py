@@ -321,7 +321,7 @@ class BundledGenerator:
         about, said, x_0 = (self._tensor(filled_up(part)) for part in (context, rows, start))
         with half(self.device):
             tokens = self._carried(lambda x, t: net(x, t, about, said), x_0, self.checkpoint.strip_leap)
-        return scale.from_unit(tokens[: len(beats)].double().cpu().numpy(), beats, noise_mv)
+        return scale.drawn(tokens[: len(beats)].double().cpu().numpy(), beats, noise_mv)
 
     def _carried(self, velocity: flow.Velocity, x_0: torch.Tensor, leap: flow.Leap | None) -> torch.Tensor:
         """What a flow makes of noise, in so many steps as were asked for."""

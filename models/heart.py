@@ -37,6 +37,8 @@ TIMING_LIMITS_MS = ((70.0, 460.0), (50.0, 240.0), (200.0, 700.0), (12.0, 140.0),
 SIZE_LIMITS_MV = (0.004, 1.5)
 DETAIL_LIMITS = (0.02, 0.5)
 SHRINKAGE = 0.05
+"""How far covariances of numbers are drawn towards none, those of noise left alone: leads and bands share most of it.
+If that were shrunk, leads would differ too much from each other and strips too little."""
 FURTHEST_REACH = 4.0
 """Standard deviations of a reach beyond which none goes."""
 SPREAD_PENALTY = 120.0
@@ -310,7 +312,9 @@ def fit_heart(
     roughness = fit_spread(loudness(vectors), shapes / shapes.std(axis=0), own, ROUGHNESS_LIMITS)
     residual = residual / roughnesses(roughness, vectors)
     covariance = residual.T @ residual / len(residual)
-    covariance = (1 - SHRINKAGE) * covariance + SHRINKAGE * np.diag(np.diag(covariance))
+    apart = np.diag(np.diag(covariance))
+    apart[NOISE, NOISE] = covariance[NOISE, NOISE]
+    covariance = (1 - SHRINKAGE) * covariance + SHRINKAGE * apart
     values, directions = np.linalg.eigh(covariance)
     colour = (directions * np.sqrt(values)) @ directions.T
     white = np.linalg.solve(colour, residual.T).T

@@ -54,8 +54,8 @@ def recurring(
 def qrs_windows(samples: int, fs: float, beats_s: np.ndarray, timing: Timing) -> np.ndarray:
     """1 in the QRS complexes of a strip, fading to 0 about them, shape (samples,)."""
     since_onset = np.arange(samples) / fs - (beats_s[:, None] - timing.r / 1000)
-    rises = rise((since_onset + BEFORE_QRS_S) / FADE_S + 0.5)
-    return (rises * rise((timing.qrs / 1000 + AFTER_QRS_S - since_onset) / FADE_S + 0.5)).max(axis=0)
+    within_s = np.minimum(since_onset + BEFORE_QRS_S, timing.qrs / 1000 + AFTER_QRS_S - since_onset)
+    return rise(within_s.max(axis=0) / FADE_S + 0.5)
 
 
 def _median(each: np.ndarray, count: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ class Schedule:
     heart_batch: int = 256
     strip_steps: int = 3000
     strip_batch: int = 64
+    straight_steps: int = 2000
     texture_steps: int = 8000
     rate: float = 1e-3
     seed: int = 7

@@ -30,6 +30,7 @@ from models.reports import TextEncoder, load_text_encoder, read_reports
 from models.schedule import Run, Schedule
 from models.shards import open_shards, prepare_shards, shard_job
 from models.statements import recognise
+from models.straightening import straightened
 from models.strip import CONTEXT, TOKEN
 from models.vocabulary import STATEMENTS
 
@@ -58,6 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = {
         "heart_steps": chosen.heart_steps,
         "strip_steps": chosen.strip_steps,
+        "straight_steps": _straight_steps(chosen),
         "texture_steps": chosen.texture_steps,
         "seed": chosen.seed,
     }
@@ -152,6 +154,9 @@ def train(material: Material, run: Run, text: tuple[str, TextEncoder] | None = N
     made = Checkpoint(facts, *parts, heart_net, begin, space)
     checkpoint = train_strip(batches, made, run)
     if checkpoint:
+        checkpoint = straightened(checkpoint, batches, run)
+        facts = {**checkpoint.facts, "inversion": _limits(checkpoint, batches)}
+        checkpoint = replace(checkpoint, facts=facts)
         checkpoint = with_leaps(checkpoint, hearts, said[hearts.index], batches)
         save_checkpoint(run.out, checkpoint)
     if checkpoint and schedule.texture_steps:
@@ -253,7 +258,7 @@ def train_strip(batches: StripBatches, made: Checkpoint, run: Run) -> Checkpoint
         chosen = draws(crew.share(schedule.strip_batch), draw)
         return batches.drawn(chosen, draw, UNKNOWN_SHARE, batches.window(draw))
 
-    def write(calibrated: bool = False) -> Checkpoint:
+    def write() -> Checkpoint:
         losses = {"validation_loss": batches.held_out(descent.average.eval(), held_out)}
         if recent:
             losses["training_loss"] = float(np.mean(recent))
@@ -261,9 +266,6 @@ def train_strip(batches: StripBatches, made: Checkpoint, run: Run) -> Checkpoint
         net = copy.deepcopy(descent.average).cpu().eval().requires_grad_(False)
         facts = {**made.facts, "strip_steps": descent.step, **losses}
         checkpoint = replace(made, facts=facts, strip_net=net)
-        if calibrated:
-            limits = _limits(checkpoint, batches)
-            checkpoint = replace(checkpoint, facts={**facts, "inversion": limits})
         save_checkpoint(run.out, checkpoint)
         descent.save()
         return checkpoint
@@ -276,7 +278,7 @@ def train_strip(batches: StripBatches, made: Checkpoint, run: Run) -> Checkpoint
         recent = [*recent[-49:], value.item()]
         if descent.due(schedule.save_every):
             checkpoint = write()
-    return write(calibrated=True) if crew.leads else checkpoint
+    return write() if crew.leads else checkpoint
 
 
 def _with_texture(checkpoint: Checkpoint, contest: Contest, run: Run) -> Checkpoint:
@@ -335,6 +337,13 @@ def _log(folder: Path, **facts: object) -> None:
         file.write(json.dumps({"time": round(time.time()), **facts}) + "\n")
 
 
+def _straight_steps(chosen: argparse.Namespace) -> int:
+    """A strip network that is kept is straight already."""
+    if chosen.straight_steps is not None:
+        return chosen.straight_steps
+    return Schedule.straight_steps if chosen.strip_steps else 0
+
+
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
@@ -359,6 +368,8 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     say("--warm-start", help="checkpoint whose strip network and texture to begin from")
     say("--only-texture", action="store_true", help="keep all else of --warm-start as it is")
     say("--strip-steps", type=int, default=Schedule.strip_steps, help="0: the strip network of --warm-start")
+    usual = f"{Schedule.straight_steps}, and 0 with --strip-steps 0, if not said"
+    say("--straight-steps", type=int, help=f"to straighten the strip's flow; {usual}")
     say("--texture-steps", type=int, default=Schedule.texture_steps, help="0: no texture")
     say("--heart-steps", type=int, default=Schedule.heart_steps)
     say("--batch", type=int, default=Schedule.strip_batch, help="strips per step, of all processes")

@@ -140,13 +140,14 @@ def _fitted(telling: np.ndarray, has: np.ndarray) -> np.ndarray:
 
 def _telling(encoding: Encoding, rows: np.ndarray, trait: str) -> np.ndarray:
     """What may tell of a trait: 1, age, sex; an infarct there, of other territories; Q waves named; other blocks."""
+    place = {name: column for column, name in enumerate(encoding.names)}
 
     def named(*codes: str) -> np.ndarray:
-        return rows[:, np.isin(encoding.names, codes)].max(axis=1, initial=0.0)
+        return rows[:, [place[code] for code in codes if code in place]].max(axis=1, initial=0.0)
 
     here, waves = named(*INFARCTS[trait]), named(*NAMED)
     elsewhere = [named(*codes) for other, codes in INFARCTS.items() if other != trait]
-    main = rows[:, [encoding.names.index(name) for name in ("one", "age", "female")]]
+    main = rows[:, [place[name] for name in ("one", "age", "female")]]
     return np.column_stack([main, here, *elsewhere, waves, here * waves, *map(named, BESIDE)])
 
 

@@ -107,3 +107,34 @@ def test_masked_numbers_do_not_count():
 def test_steps_must_be_positive():
     with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
         flow.sample(lambda x, t: x, torch.zeros(1, 1), steps=0)
+
+
+def test_a_straightened_flow_is_gone_in_one_evaluation_and_still_runs_back():
+    def bent(x, t):
+        return flow.gaussian_velocity(x, t) + torch.sin(2 * x + 4 * t.view(-1, 1))
+
+    draw = torch.Generator().manual_seed(0)
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(
+        torch.nn.Linear(2, 64), torch.nn.SiLU(), torch.nn.Linear(64, 64), torch.nn.SiLU()
+    )
+    net.append(torch.nn.Linear(64, 1))
+
+    def straight(x, t):
+        return flow.gaussian_velocity(x, t) + net(torch.cat([x, t.view(-1, 1)], dim=1))
+
+    descent = torch.optim.Adam(net.parameters(), 3e-3)
+    for _ in range(600):
+        x_0 = torch.randn(256, 1, generator=draw)
+        t = torch.rand(256, generator=draw) * (torch.rand(256, generator=draw) > 0.5)
+        value = flow.straight_loss(straight, x_0, flow.sample(bent, x_0, 4), t)
+        descent.zero_grad()
+        value.backward()
+        descent.step()
+    x_0 = torch.randn(500, 1, generator=draw)
+    exact = flow.sample(bent, x_0, 32)
+    (_, before), (found, after) = flow.fit_leap(bent, x_0), flow.fit_leap(straight, x_0)
+    missed = (flow.leap(straight, x_0, found) - exact).square().mean().sqrt().item()
+    assert missed < before / 3 and after < before / 3
+    back = flow.invert(straight, flow.sample(straight, x_0, 2), 2)
+    assert (back - x_0).square().mean().sqrt() < 0.1

@@ -24,9 +24,8 @@ from models.shards import open_shards, prepare_shards
 from models.training import open_records
 
 ROOT = Path(__file__).resolve().parent.parent
-QUICK = (
-    "--heart-steps 100 --strip-steps 3 --texture-steps 2 --width 32 --batch 8 --seed 3 --device cpu".split()
-)
+STEPS = "--heart-steps 100 --strip-steps 3 --straight-steps 2 --texture-steps 2"
+QUICK = [*STEPS.split(), *"--width 32 --batch 8 --seed 3 --device cpu".split()]
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +93,18 @@ def test_a_texture_alone_leaves_all_else_as_it_is(made, sets, tmp_path):
 @pytest.mark.slow
 def test_a_heart_alone_leaves_the_strip_network_as_it_is(made, sets, tmp_path):
     whole = made["ptb-xl"] / "made.safetensors"
-    steps = ("--strip-steps", "0", "--texture-steps", "0", "--heart-steps", "200", "--seed", "4")
+    steps = (
+        "--strip-steps",
+        "0",
+        "--straight-steps",
+        "0",
+        "--texture-steps",
+        "0",
+        "--heart-steps",
+        "200",
+        "--seed",
+        "4",
+    )
     training.main(command(sets, "ptb-xl", tmp_path, "--warm-start", str(whole), *steps))
     before, after = (load_checkpoint(path)[0] for path in (whole, tmp_path / "made.safetensors"))
     assert same_network(before.strip_net, after.strip_net) and after.texture is None

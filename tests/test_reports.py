@@ -37,8 +37,10 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reports")
     data, measured = write_set(folder / "ptb-xl", "ptb-xl")
     said = ["--data", data, "--measured", measured, "--folder", folder, "--out", folder / "made.safetensors"]
-    quick = "--heart-steps 200 --strip-steps 3 --texture-steps 0 --width 32 --batch 8 --device cpu".split()
-    quick += ["--text-encoder", "letters"]
+    quick = (
+        "--heart-steps 200 --strip-steps 3 --straight-steps 2 --texture-steps 0 --width 32 --batch 8".split()
+    )
+    quick += ["--device", "cpu", "--text-encoder", "letters"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "load_text_encoder", lambda name: Letters())
         training.main([*map(str, said), *quick])

@@ -9,12 +9,15 @@ import torch
 
 from discovery.delineate import delineate
 from discovery.measure import measure
+from models.batches import StripBatches
 from models.checkpoints import load_checkpoint, save_checkpoint
 from models.crew import Crew
 from models.ecg import Conditions
+from models.fitting import strip_conditions
 from models.generator import load_generator
 from models.preparation import prepare
 from models.shards import open_shards, shard_job
+from models.straightening import straightened
 from models.synthetic import Simulator
 from models.training import Run, Schedule, train
 
@@ -24,7 +27,8 @@ TEXTS = {
     "atrial fibrillation": {"AFIB": 1.0},
     "sinus rhythm | premature ventricular contractions": {"PVC": 1.0, "SR": 1.0},
 }
-SMALL = Schedule(heart_steps=100, heart_batch=32, strip_steps=2, strip_batch=8, texture_steps=2)
+SHORT = {"heart_steps": 100, "heart_batch": 32, "strip_batch": 8, "straight_steps": 2, "texture_steps": 2}
+SMALL = Schedule(strip_steps=2, **SHORT)
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +90,51 @@ def test_training_writes_a_checkpoint_that_obeys(trained):
 def test_same_command_resumes(material, trained, tmp_path):
     log = [json.loads(line) for line in (trained / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in log if line["part"] == "strip"][-1] == SMALL.strip_steps
-    more = Schedule(heart_steps=100, heart_batch=32, strip_steps=3, strip_batch=8, texture_steps=2)
+    more = Schedule(strip_steps=3, **SHORT)
     checkpoint = train(
         material, Run(trained, tmp_path / "more.safetensors", more, 32, facts={"licence": "none"})
     )
     assert checkpoint.facts["strip_steps"] == 3 and checkpoint.facts["texture_steps"] == 2
     state = torch.load(trained / "strip.pt", weights_only=True)
     assert state["step"] == 3
+
+
+class Killed(StripBatches):
+    """Batches that end the process, as it were, after so many."""
+
+    left = 1
+
+    def drawn(self, *asked):
+        if self.left == 0:
+            raise KeyboardInterrupt
+        self.left -= 1
+        return super().drawn(*asked)
+
+
+def test_a_straightening_that_was_killed_ends_the_same(material, trained, tmp_path):
+    checkpoint, _ = load_checkpoint(trained / "small.safetensors")
+    given = (
+        material,
+        checkpoint.scale,
+        strip_conditions(material, checkpoint.heart.encoding),
+        torch.device("cpu"),
+    )
+    schedule = Schedule(straight_steps=4, save_every=0)
+    made = {}
+    for name in ("whole", "parts"):
+        (tmp_path / name).mkdir()
+        run = Run(tmp_path / name, tmp_path / "none.safetensors", schedule)
+        if name == "parts":
+            with pytest.raises(KeyboardInterrupt):
+                straightened(checkpoint, Killed(*given), run)
+        made[name] = straightened(checkpoint, StripBatches(*given), run)
+    assert made["parts"].facts["straight_steps"] == 4
+    before = checkpoint.strip_net.state_dict()
+    for name, weights in made["whole"].strip_net.state_dict().items():
+        assert torch.equal(weights, made["parts"].strip_net.state_dict()[name])
+    assert any(
+        not torch.equal(before[name], rows) for name, rows in made["whole"].strip_net.state_dict().items()
+    )
 
 
 def test_checkpoint_comes_back_as_it_was(trained, tmp_path):

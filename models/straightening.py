@@ -1,0 +1,68 @@
+"""Straightens the strip's flow: it learns its own ways anew as straight lines, which one evaluation goes whole."""
+
+import copy
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from models import flow
+from models.batches import UNKNOWN_SHARE, StripBatches, oversampling
+from models.checkpoints import Checkpoint
+from models.crew import Crew
+from models.descent import Descent, Draws
+from models.fitting import VALIDATION_FOLD
+from models.schedule import Run
+
+STRIPS, TWICE = 16, 2
+"""Strips whose ways are gone at once, and how often each way serves, at other times."""
+WAY_STEPS = 2
+AT_ONCE = 0.5
+"""Share of times that are 0, where a leap asks."""
+RATE, MEMORY = 6e-4, 0.99
+STRAIGHT = 5
+"""Stream of the seed, beside those of `models.training`."""
+
+
+def straightened(checkpoint: Checkpoint, batches: StripBatches, run: Run) -> Checkpoint:
+    """The checkpoint with its strip network after so many straightening steps of the schedule.
+
+    The state is kept at `straight.pt` in the run's folder: the same call goes on where it was killed. For one process.
+
+    Source: Liu et al. 2022, section 2.2 (reflow), here in the coordinates in which what a flow does to normal data is
+    standing still, see `models.flow.sample`.
+    """
+    steps, crew = run.schedule.straight_steps, Crew(device=run.crew.device)
+    if not steps:
+        return checkpoint
+    teacher = copy.deepcopy(checkpoint.strip_net).to(crew.device).eval().requires_grad_(False)
+    descent = Descent(copy.deepcopy(teacher), run.folder / "straight.pt", crew, RATE, 0.0)
+    index = np.flatnonzero(batches.material.table["fold"].to_numpy() != VALIDATION_FOLD)
+    draws = Draws(index, oversampling([batches.material.statements[row] for row in index]))
+    losses: list[float] = []
+    for step in range(descent.step // TWICE, math.ceil(steps / TWICE)):
+        draw = np.random.default_rng((run.schedule.seed, STRAIGHT, step))
+        drawn = batches.drawn(draws(STRIPS, draw), draw, UNKNOWN_SHARE, batches.window(draw))
+        _, about, said, _, _, x_0 = (part.to(crew.device) for part in drawn)
+        x_1 = flow.sample(lambda x, t: teacher(x, t, about, said), x_0, WAY_STEPS)  # noqa: B023 (called at once)
+        for _ in range(TWICE):
+            t = draw.random(STRIPS) * (draw.random(STRIPS) >= AT_ONCE)
+            t = torch.tensor(t, dtype=torch.float32, device=crew.device)
+            value = flow.straight_loss(lambda x, at: descent.net(x, at, about, said), x_0, x_1, t)  # noqa: B023
+            done = descent.step / steps
+            rate = (
+                RATE
+                * min(1.0, (descent.step + 1) / 50)
+                * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+            )
+            descent.down(value, min(MEMORY, (descent.step + 1) / (descent.step + 10)), rate)
+            losses.append(value.item())
+        if descent.due(run.schedule.save_every):
+            descent.save()
+    descent.save()
+    net = copy.deepcopy(descent.average).cpu().eval().requires_grad_(False)
+    facts = {**checkpoint.facts, "straight_steps": descent.step}
+    if losses:
+        facts["straight_loss"] = float(np.mean(losses[-100:]))
+    return replace(checkpoint, facts=facts, strip_net=net)
