@@ -3,6 +3,7 @@
 import copy
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from models import flow
 from models.batches import UNKNOWN_SHARE, StripBatches, oversampling
 from models.checkpoints import Checkpoint
 from models.crew import Crew
+from models.denoiser import StripNet
 from models.descent import Descent, Draws
 from models.fitting import VALIDATION_FOLD
 from models.schedule import Run
@@ -28,7 +30,8 @@ STRAIGHT = 5
 def straightened(checkpoint: Checkpoint, batches: StripBatches, run: Run) -> Checkpoint:
     """The checkpoint with its strip network after so many straightening steps of the schedule.
 
-    The state is kept at `straight.pt` in the run's folder: the same call goes on where it was killed. For one process.
+    The state is kept at `straight.pt` in the run's folder: the same call goes on where it was killed, one from another
+    strip network begins anew. For one process.
 
     Source: Liu et al. 2022, section 2.2 (reflow), here in the coordinates in which what a flow does to normal data is
     standing still, see `models.flow.sample`.
@@ -37,7 +40,7 @@ def straightened(checkpoint: Checkpoint, batches: StripBatches, run: Run) -> Che
     if not steps:
         return checkpoint
     teacher = copy.deepcopy(checkpoint.strip_net).to(crew.device).eval().requires_grad_(False)
-    descent = Descent(copy.deepcopy(teacher), run.folder / "straight.pt", crew, RATE, 0.0)
+    descent = _begun(teacher, run.folder / "straight.pt", crew)
     index = np.flatnonzero(batches.material.table["fold"].to_numpy() != VALIDATION_FOLD)
     draws = Draws(index, oversampling([batches.material.statements[row] for row in index]))
     losses: list[float] = []
@@ -66,3 +69,14 @@ def straightened(checkpoint: Checkpoint, batches: StripBatches, run: Run) -> Che
     if losses:
         facts["straight_loss"] = float(np.mean(losses[-100:]))
     return replace(checkpoint, facts=facts, strip_net=net)
+
+
+def _begun(teacher: StripNet, file: Path, crew: Crew) -> Descent:
+    """The descent from a teacher: where it was left, or from the beginning where another teacher's was left there."""
+    mark = float(sum(weights.double().abs().sum() for weights in teacher.parameters()))
+    descent = Descent(copy.deepcopy(teacher), file, crew, RATE, 0.0)
+    if descent.step and descent.notes.get("teacher") != mark:
+        file.unlink()
+        descent = Descent(copy.deepcopy(teacher), file, crew, RATE, 0.0)
+    descent.notes = {"teacher": mark}
+    return descent

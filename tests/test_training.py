@@ -97,6 +97,11 @@ def test_same_command_resumes(material, trained, tmp_path):
     assert checkpoint.facts["strip_steps"] == 3 and checkpoint.facts["texture_steps"] == 2
     state = torch.load(trained / "strip.pt", weights_only=True)
     assert state["step"] == 3
+    before = load_checkpoint(trained / "small.safetensors")[0].strip_net.state_dict()
+    after = checkpoint.strip_net.state_dict()
+    assert any(not torch.equal(before[name], after[name]) for name in before), (
+        "straightened from the third step"
+    )
 
 
 class Killed(StripBatches):
