@@ -93,18 +93,7 @@ def test_a_texture_alone_leaves_all_else_as_it_is(made, sets, tmp_path):
 @pytest.mark.slow
 def test_a_heart_alone_leaves_the_strip_network_as_it_is(made, sets, tmp_path):
     whole = made["ptb-xl"] / "made.safetensors"
-    steps = (
-        "--strip-steps",
-        "0",
-        "--straight-steps",
-        "0",
-        "--texture-steps",
-        "0",
-        "--heart-steps",
-        "200",
-        "--seed",
-        "4",
-    )
+    steps = "--strip-steps 0 --straight-steps 0 --texture-steps 0 --heart-steps 200 --seed 4".split()
     training.main(command(sets, "ptb-xl", tmp_path, "--warm-start", str(whole), *steps))
     before, after = (load_checkpoint(path)[0] for path in (whole, tmp_path / "made.safetensors"))
     assert same_network(before.strip_net, after.strip_net) and after.texture is None
