@@ -1,6 +1,7 @@
 """Texts as vectors for DiffuSETS: the prompt of a report, and where its vector comes from."""
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from zipfile import BadZipFile
@@ -115,6 +116,10 @@ def openai_vectors(model: str = OPENAI_MODEL) -> Callable[[str], list[float]]:
     ------
     ImportError
         Where the client is not installed.
+    ValueError
+        Where there is no key.
+    ConnectionError
+        From the function, where the service cannot be reached or refuses.
     """
     try:
         import openai
@@ -122,11 +127,20 @@ def openai_vectors(model: str = OPENAI_MODEL) -> Callable[[str], list[float]]:
         raise ImportError(
             "openai must be installed to embed texts, got none: pip install openai, or pass a file of vectors"
         ) from error
+    if not os.environ.get("OPENAI_API_KEY"):
+        raise ValueError("OPENAI_API_KEY must hold a key of the service, got none: or pass a file of vectors")
     client = openai.OpenAI()
 
     def embed(prompt: str) -> list[float]:
         """The vector of one prompt."""
-        return client.embeddings.create(model=model, input=[prompt]).data[0].embedding
+        try:
+            answer = client.embeddings.create(model=model, input=[prompt])
+        except openai.APIError as error:
+            raise ConnectionError(
+                f"OpenAI's service must embed the text, got: {error}: look at OPENAI_API_KEY and the network, "
+                "or pass a file of vectors"
+            ) from error
+        return answer.data[0].embedding
 
     embed.digest = model
     return embed

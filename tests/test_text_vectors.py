@@ -106,13 +106,14 @@ def test_a_function_is_asked_the_prompt_once():
 
 def test_the_service_is_asked_through_its_client(monkeypatch):
     asked = []
+    monkeypatch.setenv("OPENAI_API_KEY", "of no account")
 
     def create(model, input):
         asked.append((model, input))
         return types.SimpleNamespace(data=[types.SimpleNamespace(embedding=[0.6, 0.8])])
 
     client = types.SimpleNamespace(embeddings=types.SimpleNamespace(create=create))
-    monkeypatch.setitem(sys.modules, "openai", types.SimpleNamespace(OpenAI=lambda: client))
+    monkeypatch.setitem(sys.modules, "openai", types.SimpleNamespace(OpenAI=lambda: client, APIError=OSError))
     vectors = Embedded(openai_vectors())
     assert vectors("sinus rhythm") == pytest.approx([0.6, 0.8])
     assert asked == [("text-embedding-ada-002", [prompt_of("sinus rhythm")])]
