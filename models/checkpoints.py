@@ -27,7 +27,7 @@ from models.strip import StripScale
 from models.texture import Texture, TextureConfig
 from models.traits import Traits
 
-FORMAT = 6
+FORMAT = 7
 FACTS = ("name", "licence", "seen", "ages", "rates")
 REMAKE = "make it with python -m models.training, or use the version of this package that wrote it"
 
@@ -115,6 +115,7 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
         "heart.mean": heart.mean,
         "heart.colour": heart.colour,
         "heart.spread": heart.spread,
+        "heart.least_noise_mv": heart.least_noise_mv,
         "heart.reach": heart.reach,
         "heart.roughness": heart.roughness,
         "heart.p_absent": heart.p_absent,
@@ -193,7 +194,7 @@ def _assembled(
         RhythmModel(*_parts(arrays, "rhythm", "log_cv autoregression ectopy")),
         HeartModel(
             encoding,
-            *_parts(arrays, "heart", "mean colour spread reach roughness"),
+            *_parts(arrays, "heart", "mean colour spread least_noise_mv reach roughness"),
             *shapes,
             *_parts(arrays, "heart", "p_absent"),
             Traits(encoding, arrays["heart.traits"]),

@@ -18,6 +18,8 @@ CROWD = 8
 """Strips that are judged together by how much their figures differ: each alone may pass where all are too alike."""
 MOMENTS_MEMORY = 0.98
 """Of the running means in `Moments`, per batch."""
+MEANS = 4.0
+"""How much squared distances of means count beside those of covariances."""
 LEAST_SD = 0.05
 """Of a direction in which figures of recorded strips hardly differ: narrower ones are not magnified further."""
 
@@ -101,7 +103,7 @@ class Moments(nn.Module):
         off = told - self.shown_mean
         mean = off @ (self.shown_mean - self.recorded_mean)
         spread = ((off @ (self.shown_spread - self.recorded_spread)) * off).sum(dim=1)
-        return 2 * (mean + spread).mean()
+        return 2 * (MEANS * mean + spread).mean()
 
 
 def figures(strips: Tensor) -> Tensor:

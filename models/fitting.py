@@ -14,7 +14,7 @@ from scipy.signal import resample_poly
 from models.codec import to_tokens
 from models.ectopy import FEWEST_BEATS, EctopyModel, carries_ectopy, ectopic_beats, fit_ectopy
 from models.encoding import AGE_CENTRE, Encoding, with_rhythm
-from models.heart import HeartModel, fit_heart, heart_vectors, with_traits
+from models.heart import HeartModel, fit_heart, with_traits
 from models.notches import Notches, fit_notches
 from models.population import Population, fit_population
 from models.preparation import FINE, SAMPLES, Material
@@ -154,7 +154,7 @@ def white_hearts(
     for block in np.array_split(index, -(-len(index) // BLOCK)):
         beats, timings, *rest = _measured_hearts(material.select(block))
         told.append(with_traits(rows[block], beats, timings))
-        vectors = heart_vectors(heart.shapes, beats, timings, *rest)
+        vectors = heart.vectors(beats, timings, *rest)
         vectors = fill(vectors, told[-1] @ heart.mean, draw)
         parts.append(heart.whiten(vectors, told[-1]).astype(np.float32))
     return np.concatenate(parts), np.concatenate(told)
@@ -186,7 +186,7 @@ def recorded_beats(rhythm: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[n
 
 
 def _measured_hearts(material: Material) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Beats, timings, noise and P waves of the strips, as `fit_heart` and `heart_vectors` take them."""
+    """Beats, timings, noise and P waves of the strips, as `fit_heart` and `HeartModel.vectors` take them."""
     beats, timings = np.asarray(material.beats, float), np.asarray(material.timings, float)
     return beats, timings, material.noise_mv(), material.table["p_present"].to_numpy(bool)
 

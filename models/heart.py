@@ -18,9 +18,10 @@ from models import definitions
 from models.beat import FRAME_MS, P_SPAN, TPTE_LIMITS, Timing
 from models.ecg import INDEPENDENT_LEADS
 from models.encoding import MAIN_EFFECTS, RHYTHM_CODES, Encoding, penalties, ridge
+from models.loudness import ROUGHNESS_LIMITS, fit_least_noise, log_noise, loudness, noise_of, roughnesses
 from models.shapes import Shapes, fit_shapes, sizes
 from models.spread import FURTHEST, FURTHEST_PR, SPREAD_LIMITS, fill, fit_spread, without_misses
-from models.strip import BANDS, NOISE_LIMITS_MV
+from models.strip import BANDS
 from models.traits import BEYOND_MV, NEARLY_MV, TRAITS, Traits, fit_traits, shown
 
 NOISES = len(INDEPENDENT_LEADS) * BANDS
@@ -42,8 +43,6 @@ If that were shrunk, leads would differ too much from each other and strips too 
 FURTHEST_REACH = 4.0
 """Standard deviations of a reach beyond which none goes."""
 SPREAD_PENALTY = 120.0
-ROUGHNESS_LIMITS = (0.1, 10.0)
-ROUGHNESS_UNIT_MV = 0.005
 STATEMENT_PENALTY = 1.5
 """Pseudo-records that hold a statement's effect at 0; more, even where it foretells a number better, loses what many
 small numbers do together: Q waves."""
@@ -88,6 +87,8 @@ class HeartModel:
         Square root of the residual covariance.
     spread : ndarray, shape (column, number)
         Logarithm of the standard deviation of each whitened coordinate.
+    least_noise_mv : ndarray, shape (8, BANDS)
+        The logarithm of what a strip's noise is above it is a number of its heart.
     reach : ndarray, shape (2, len(HeartModel.groups))
         Mean and standard deviation of the logarithm of the root mean square of each group of whitened coordinates.
     roughness : ndarray, shape (1 + BANDS, shape)
@@ -106,6 +107,7 @@ class HeartModel:
     mean: np.ndarray
     colour: np.ndarray
     spread: np.ndarray
+    least_noise_mv: np.ndarray
     reach: np.ndarray
     roughness: np.ndarray
     p_shapes: Shapes
@@ -145,7 +147,7 @@ class HeartModel:
 
     def whiten(self, vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Whitened coordinates of hearts under the encoded conditions and traits `rows`, (batch, dimension)."""
-        residual = (vectors - rows @ self.mean) / roughnesses(self.roughness, vectors)
+        residual = (vectors - rows @ self.mean) / self._roughness(vectors)
         white = np.linalg.solve(self.colour, residual.T).T / self._spreads(rows)
         size = np.stack([_rms(white[:, group]) for group in self.groups], axis=1)
         for group, own in zip(self.groups, size.T, strict=True):
@@ -174,20 +176,15 @@ class HeartModel:
         """
         expected = rows @ self.mean
         residual = (self.numbers(white) * self._spreads(rows)) @ self.colour.T
-        vectors = expected + residual * roughnesses(self.roughness, expected + residual)
+        vectors = expected + residual * self._roughness(expected + residual)
         parts = self._decoded(vectors, p_present)
         if by_definition:
             self._keep_to_traits(vectors, parts, rows)
             self._keep_to_limits(parts[0], parts[1], rows)
+        loud = noise_of(vectors[:, NOISE], self.least_noise_mv)
         return [
-            Heart(
-                beat,
-                timing,
-                np.clip(np.exp(level), *NOISE_LIMITS_MV).reshape(len(INDEPENDENT_LEADS), BANDS),
-                bool(has_p),
-                float(detail),
-            )
-            for beat, timing, detail, level, has_p in zip(*parts, vectors[:, NOISE], p_present, strict=True)
+            Heart(beat, timing, noise_mv, bool(has_p), float(detail))
+            for beat, timing, detail, noise_mv, has_p in zip(*parts, loud, p_present, strict=True)
         ]
 
     def _decoded(
@@ -210,6 +207,17 @@ class HeartModel:
         scale = size[:, 1] / sizes(qrst)
         beats[:, :, QRST_SPAN] = qrst * scale[:, None, None]
         return beats, [Timing(*timing) for timing in timings], share * scale
+
+    def vectors(
+        self, beats: np.ndarray, timings: np.ndarray, noise_mv: np.ndarray, p_present: np.ndarray
+    ) -> np.ndarray:
+        """Numbers of recorded hearts, as `fit_heart` takes them; NaN where a part could not be measured."""
+        return heart_vectors(self.shapes, self.least_noise_mv, beats, timings, noise_mv, p_present)
+
+    def _roughness(self, vectors: np.ndarray) -> np.ndarray:
+        """What noise makes of the spread of each number of hearts, (heart, number); 1 but for shapes."""
+        shapes = roughnesses(self.roughness, noise_of(vectors[:, NOISE], self.least_noise_mv))
+        return np.column_stack([np.ones((len(vectors), vectors.shape[1] - shapes.shape[1])), shapes])
 
     def _spreads(self, rows: np.ndarray) -> np.ndarray:
         """Standard deviations of the whitened coordinates under the encoded conditions and traits `rows`."""
@@ -289,9 +297,10 @@ def fit_heart(
     """
     p_shapes = fit_shapes(beats[p_present][:, :, P_SPAN], P_SHAPES)
     qrst_shapes = fit_shapes(beats[:, :, QRST_SPAN], QRST_SHAPES)
-    detail_shapes = fit_shapes(details(qrst_shapes, beats), DETAIL_SHAPES)
+    detail_shapes = fit_shapes(qrst_shapes.left(beats[:, :, QRST_SPAN]), DETAIL_SHAPES)
     all_shapes = (p_shapes, qrst_shapes, detail_shapes)
-    vectors = heart_vectors(all_shapes, beats, timings, noise_mv, p_present)
+    least_noise_mv = fit_least_noise(noise_mv)
+    vectors = heart_vectors(all_shapes, least_noise_mv, beats, timings, noise_mv, p_present)
     found = shown(beats, timings[:, TIMING_NAMES.index("log_qrs")])
     traits = fit_traits(encoding, rows, found)
     rows = with_traits(rows, beats, timings)
@@ -309,8 +318,9 @@ def fit_heart(
     residual = vectors - rows @ mean
     shapes = residual[:, -sum(len(shapes.spread) for shapes in all_shapes) :]
     own = np.full(1 + BANDS, SPREAD_PENALTY)
-    roughness = fit_spread(loudness(vectors), shapes / shapes.std(axis=0), own, ROUGHNESS_LIMITS)
-    residual = residual / roughnesses(roughness, vectors)
+    loud = noise_of(vectors[:, NOISE], least_noise_mv)
+    roughness = fit_spread(loudness(loud), shapes / shapes.std(axis=0), own, ROUGHNESS_LIMITS)
+    shapes /= roughnesses(roughness, loud)
     covariance = residual.T @ residual / len(residual)
     apart = np.diag(np.diag(covariance))
     apart[NOISE, NOISE] = covariance[NOISE, NOISE]
@@ -327,7 +337,16 @@ def fit_heart(
     ]
     plain = np.tile([[0.0], [1.0]], len(all_shapes) + 1)
     model = HeartModel(
-        encoding, mean, colour, spread, plain, roughness, *all_shapes, np.array(absent), traits
+        encoding,
+        mean,
+        colour,
+        spread,
+        least_noise_mv,
+        plain,
+        roughness,
+        *all_shapes,
+        np.array(absent),
+        traits,
     )
     log_size = model.whiten(vectors, rows)[:, len(colour) :]
     return replace(model, reach=np.stack([log_size.mean(axis=0), log_size.std(axis=0) + 1e-3]))
@@ -338,28 +357,9 @@ def with_traits(rows: np.ndarray, beats: np.ndarray, timings: np.ndarray) -> np.
     return np.column_stack([rows, shown(beats, timings[:, TIMING_NAMES.index("log_qrs")])])
 
 
-def details(qrst_shapes: Shapes, beats: np.ndarray) -> np.ndarray:
-    """What `qrst_shapes` leave of beats without their P waves, of size 1, (batch, 8, sample)."""
-    qrst = beats[:, :, QRST_SPAN]
-    coarse = qrst_shapes.decode(qrst_shapes.encode(qrst), np.ones(len(beats)))
-    return qrst / sizes(qrst)[:, None, None] - coarse
-
-
-def loudness(vectors: np.ndarray) -> np.ndarray:
-    """1 and, for each band, the logarithm of the noise of hearts, mean of the leads, shape (heart, 1 + BANDS)."""
-    noise = vectors[:, NOISE] - np.log(ROUGHNESS_UNIT_MV)
-    bands = noise.reshape(len(vectors), len(INDEPENDENT_LEADS), BANDS).mean(axis=1)
-    return np.column_stack([np.ones(len(vectors)), bands])
-
-
-def roughnesses(roughness: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """What noise makes of the spread of each number of hearts, shape (heart, dimension); 1 but for shapes."""
-    shapes = np.exp(np.clip(loudness(vectors) @ roughness, *np.log(ROUGHNESS_LIMITS)))
-    return np.concatenate([np.ones((len(vectors), vectors.shape[1] - shapes.shape[1])), shapes], axis=1)
-
-
 def heart_vectors(
     shapes: tuple[Shapes, Shapes, Shapes],
+    least_noise_mv: np.ndarray,
     beats: np.ndarray,
     timings: np.ndarray,
     noise_mv: np.ndarray,
@@ -370,11 +370,11 @@ def heart_vectors(
     `shapes` are those of P, of QRST and of its detail.
     """
     p_shapes, qrst_shapes, detail_shapes = shapes
-    detail = details(qrst_shapes, beats)
+    detail = qrst_shapes.left(beats[:, :, QRST_SPAN])
     size = [sizes(part) for part in (beats[:, :, P_SPAN], beats[:, :, QRST_SPAN], detail)]
     parts = [
         np.log(timings),
-        np.log(noise_mv).reshape(len(noise_mv), NOISES),
+        log_noise(noise_mv, least_noise_mv),
         np.log(np.column_stack(size)),
         p_shapes.encode(beats[:, :, P_SPAN]),
         qrst_shapes.encode(beats[:, :, QRST_SPAN]),

@@ -10,7 +10,7 @@ from torch import nn
 
 from models import flow
 from models.checkpoints import Checkpoint
-from models.heart import Heart, heart_vectors, with_traits
+from models.heart import Heart, with_traits
 from models.preparation import SAMPLES, Material
 from models.rhythm import DOMINANT, VENTRICULAR
 from models.strip import StripScale, render, track
@@ -111,7 +111,7 @@ def take_apart(checkpoint: Checkpoint, material: Material, rows: np.ndarray, tol
     model, noise = checkpoint.heart, material.noise_mv()
     p_present = material.table["p_present"].to_numpy(bool)
     beats, timings = np.asarray(material.beats, float), np.asarray(material.timings, float)
-    vectors = heart_vectors(model.shapes, beats, timings, noise, p_present)
+    vectors = model.vectors(beats, timings, noise, p_present)
     known = with_traits(rows, beats, timings)
     expected = known @ model.mean
     white = model.whiten(np.where(np.isnan(vectors), expected, vectors), known)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.ndimage import convolve1d
 
 from models.beat import FRAME_MS, FRAME_QRS
-from models.heart import QRST_SPAN, details
+from models.heart import QRST_SPAN
 from models.shapes import Shapes, sizes
 
 QRS_SPAN = (FRAME_MS >= -4.0) & (FRAME_MS <= FRAME_QRS + 10.0)
@@ -41,7 +41,7 @@ class Notches:
 
 def fit_notches(qrst_shapes: Shapes, detail_shapes: Shapes, beats: np.ndarray) -> Notches:
     """The notches of recorded beats, (record, 8, len(FRAME_MS)) in mV, that neither shapes hold."""
-    detail = details(qrst_shapes, beats)
+    detail = qrst_shapes.left(beats[:, :, QRST_SPAN])
     size = sizes(detail)
     left = np.zeros(beats.shape)
     left[:, :, QRST_SPAN] = detail - detail_shapes.decode(detail_shapes.encode(detail), size)

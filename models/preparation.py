@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.signal import resample_poly
 from tqdm.auto import tqdm
 
-from models.beat import CROSSFADE_S, FRAME_MS, TPTE_LIMITS, Timing, extract_beat
+from models.beat import CROSSFADE_S, FRAME_MS, TPTE_LIMITS, Timing, extract_beat, smoothed
 from models.codec import HOP, tokens_of
 from models.ecg import ECG, INDEPENDENT_LEADS
 from models.records import Records, read_files
@@ -236,6 +236,7 @@ def _prepare_one(strip: np.ndarray, row: Mapping | None) -> tuple | None:
     p_present = row["p_present"] == 1
     timing, measured = _timing(row, np.median(np.diff(peaks)), p_present)
     beat, peaks = extract_beat(strip, FINE * FS, peaks, kept, timing)
+    beat = smoothed(beat)
     instants, before = beyond_the_ends(peaks, SAMPLES / FS)
     recorded = np.zeros(len(instants), bool)
     recorded[before : before + len(kept)] = kept

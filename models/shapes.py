@@ -32,6 +32,10 @@ class Shapes:
         beats = flat.reshape(len(coefficients), len(INDEPENDENT_LEADS), -1)
         return beats * (size / sizes(beats))[:, None, None]
 
+    def left(self, beats: np.ndarray) -> np.ndarray:
+        """What these components leave of beats, brought to size 1, (batch, 8, sample)."""
+        return beats / sizes(beats)[:, None, None] - self.decode(self.encode(beats), np.ones(len(beats)))
+
 
 def fit_shapes(beats: np.ndarray, count: int) -> Shapes:
     """Weighted principal components of beats, (record, lead, sample) in mV."""

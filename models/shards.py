@@ -23,7 +23,7 @@ from models.strip import BANDS
 
 SHARD = 2048
 """Records per shard: 180 MB on disk, as much in memory while it is made."""
-LAYOUT = 4
+LAYOUT = 5
 """To be raised whenever what a shard holds, or how it is made, changes: older shards are then refused."""
 LEADS = len(INDEPENDENT_LEADS)
 STRIP = np.dtype(

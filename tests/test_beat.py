@@ -17,6 +17,7 @@ from models.beat import (
     extract_beat,
     render_strip,
     settled,
+    smoothed,
 )
 
 
@@ -113,6 +114,17 @@ def test_alignment_repairs_jittered_peaks(beat, timing):
     _, aligned = extract_beat(strip, 1000.0, inside + jitter, np.ones(len(inside), bool), timing)
     error = aligned - inside
     assert np.abs(error - np.median(error)).max() <= 0.0025
+
+
+def test_only_a_qrs_complex_is_left_rough():
+    inside = (FRAME_MS >= 0) & (FRAME_MS <= FRAME_QRS)
+    outside = (FRAME_MS < -30) | (FRAME_MS > FRAME_QRS + 40)
+    noise = np.random.default_rng(0).normal(size=(8, len(FRAME_MS)))
+    smooth = smoothed(noise)
+    assert smooth[:, inside] == pytest.approx(noise[:, inside], abs=1e-3)
+    assert smooth[:, outside].std() < 0.5
+    wave = np.exp(-0.5 * ((FRAME_MS + 100) / 20) ** 2)[None]
+    assert np.abs(smoothed(wave) - wave).max() < 0.02, "of a P wave with an SD of 20 ms"
 
 
 def test_no_kept_beat_gives_no_shape(timing):

@@ -14,7 +14,6 @@ from models.heart import (
     fit_heart,
     fit_shapes,
     fit_spread,
-    heart_vectors,
     sizes,
     with_traits,
 )
@@ -93,7 +92,7 @@ def test_detail_has_a_size_of_its_own(planted):
     fine = np.where(np.abs(FRAME_MS - 50) < 40, 1, 0) * draw.normal(size=beats.shape)
     fine *= np.where(rich, 0.05, 0.005)[:, None, None] * sizes(beats)[:, None, None]
     model = fit_heart(ENCODING, rows, beats + fine, *others)
-    vectors = heart_vectors(model.shapes, beats + fine, *others)
+    vectors = model.vectors(beats + fine, *others)
     share = vectors[:, DETAIL_SHARE]
     assert share[rich].min() > share[~rich].max()
     scores = vectors[:, -len(model.detail_shapes.spread) :]
@@ -107,7 +106,7 @@ def test_half_certainty_is_half_the_way(model):
 
 def test_whitened_hearts_have_unit_covariance(model, planted):
     rows, *measured = planted
-    vectors = heart_vectors(model.shapes, *measured)
+    vectors = model.vectors(*measured)
     whole = ~np.isnan(vectors).any(axis=1)
     white = model.numbers(model.whiten(vectors[whole], with_traits(rows, *measured[:2])[whole]))
     assert np.abs(white.mean(axis=0)).max() < 0.25
@@ -118,7 +117,7 @@ def test_whitened_hearts_have_unit_covariance(model, planted):
 
 def test_a_recorded_heart_comes_back_from_its_coordinates(model, planted):
     rows, beats, timings, noise, p_present = planted
-    vectors = heart_vectors(model.shapes, beats, timings, noise, p_present)
+    vectors = model.vectors(beats, timings, noise, p_present)
     chosen = np.flatnonzero(p_present)[:20]
     told = with_traits(rows, beats, timings)[chosen]
     white = model.whiten(vectors[chosen], told)
@@ -139,7 +138,7 @@ def test_hearts_recorded_with_more_noise_have_more_detail(planted):
     hearts = model.hearts(draw.normal(size=(COUNT, model.dimension)), told, p_present)
     level = np.array([np.log(heart.noise_mv).mean() for heart in hearts])
     share = np.log([heart.detail_mv / sizes(heart.beat[None][:, :, ~P_SPAN])[0] for heart in hearts])
-    recorded = heart_vectors(model.shapes, rough, timings, noise, p_present)[:, DETAIL_SHARE]
+    recorded = model.vectors(rough, timings, noise, p_present)[:, DETAIL_SHARE]
     drawn, planted_here = np.polyfit(level, share, 1)[0], np.polyfit(np.log(loud), recorded, 1)[0]
     assert drawn == pytest.approx(planted_here, rel=0.35) and planted_here > 0.3
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.beat import FRAME_MS
-from models.heart import QRST_SPAN, details
+from models.heart import QRST_SPAN
 from models.notches import QRS_SPAN, fit_notches
 from models.shapes import fit_shapes, sizes
 
@@ -32,11 +32,11 @@ def qrst_shapes(beats):
 
 @pytest.fixture(scope="module")
 def notches(beats, qrst_shapes):
-    return fit_notches(qrst_shapes, fit_shapes(details(qrst_shapes, beats), 8), beats)
+    return fit_notches(qrst_shapes, fit_shapes(qrst_shapes.left(beats[:, :, QRST_SPAN]), 8), beats)
 
 
 def test_notches_are_as_large_as_what_is_left(beats, qrst_shapes, notches):
-    detail_mv = sizes(beats[:1, :, QRST_SPAN])[0] * sizes(details(qrst_shapes, beats[:1]))[0]
+    detail_mv = sizes(beats[:1, :, QRST_SPAN])[0] * sizes(qrst_shapes.left(beats[:1, :, QRST_SPAN]))[0]
     assert (notches.size[:, ~QRS_SPAN] == 0).all()
     assert notches.spread[0] < 0.1
     drawn = np.stack([notches.draw(detail_mv, np.random.default_rng(k)) for k in range(200)])

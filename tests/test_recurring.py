@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.beat import Timing
-from models.recurring import qrs_windows, recurring
+from models.recurring import qrs_windows, recurring, smooth
 
 FS, SAMPLES = 250.0, 2500
 TIMING = Timing(pr=160.0, qrs=90.0, qt=380.0, r=40.0, tpte=84.0)
@@ -36,6 +36,17 @@ def test_what_comes_back_goes_and_what_does_not_stays(beats_s):
     left = inside - about(own, beats_s)
     assert np.abs(left - left.mean(axis=0)).max() < 1e-9, "the same is taken out of every beat"
     assert left.std() < 0.02 / np.sqrt(len(left)) * 1.5
+
+
+def test_no_fast_noise_comes_of_taking_out_what_comes_back(beats_s):
+    slow = np.cumsum(np.random.default_rng(4).normal(0, 0.01, (8, SAMPLES)), axis=1)
+    slow = np.apply_along_axis(np.convolve, 1, slow, np.hanning(51) / 25, "same")
+    median = recurring(slow, FS, beats_s, np.ones(14, bool), TIMING)
+    above_75_hz = np.abs(np.fft.rfftfreq(SAMPLES, 1 / FS)) > 75
+    fast = [np.abs(np.fft.rfft(part)[:, above_75_hz]).mean() for part in (median, smooth(median, FS))]
+    assert fast[0] > 2 * np.abs(np.fft.rfft(slow * np.hanning(SAMPLES))[:, above_75_hz]).mean(), "it leaps"
+    assert fast[1] < 0.3 * fast[0], "of the Gaussian's 0.26 at 75 Hz and less above"
+    assert np.abs(smooth(median, FS) - median).mean() < 0.2 * np.abs(median).mean()
 
 
 def test_beats_of_another_shape_are_left_alone(beats_s):
