@@ -20,7 +20,7 @@ from models.ecg import INDEPENDENT_LEADS
 from models.encoding import MAIN_EFFECTS, RHYTHM_CODES, Encoding, penalties, ridge
 from models.loudness import ROUGHNESS_LIMITS, fit_least_noise, log_noise, loudness, noise_of, roughnesses
 from models.shapes import Shapes, fit_shapes, sizes
-from models.spread import FURTHEST, FURTHEST_PR, SPREAD_LIMITS, fill, fit_spread, without_misses
+from models.spread import FURTHEST, FURTHEST_PR, SPREAD_LIMITS, colour_of, fill, fit_spread, without_misses
 from models.strip import BANDS
 from models.traits import BEYOND_MV, NEARLY_MV, TRAITS, Traits, fit_traits, shown
 
@@ -37,9 +37,6 @@ QRST_SPAN = ~P_SPAN
 TIMING_LIMITS_MS = ((70.0, 460.0), (50.0, 240.0), (200.0, 700.0), (12.0, 140.0), TPTE_LIMITS)
 SIZE_LIMITS_MV = (0.004, 1.5)
 DETAIL_LIMITS = (0.02, 0.5)
-SHRINKAGE = 0.05
-"""How far covariances of numbers are drawn towards none, those of noise left alone: leads and bands share most of it.
-If that were shrunk, leads would differ too much from each other and strips too little."""
 FURTHEST_REACH = 4.0
 """Standard deviations of a reach beyond which none goes."""
 SPREAD_PENALTY = 120.0
@@ -321,12 +318,7 @@ def fit_heart(
     loud = noise_of(vectors[:, NOISE], least_noise_mv)
     roughness = fit_spread(loudness(loud), shapes / shapes.std(axis=0), own, ROUGHNESS_LIMITS)
     shapes /= roughnesses(roughness, loud)
-    covariance = residual.T @ residual / len(residual)
-    apart = np.diag(np.diag(covariance))
-    apart[NOISE, NOISE] = covariance[NOISE, NOISE]
-    covariance = (1 - SHRINKAGE) * covariance + SHRINKAGE * apart
-    values, directions = np.linalg.eigh(covariance)
-    colour = (directions * np.sqrt(values)) @ directions.T
+    colour = colour_of(residual, NOISE)
     white = np.linalg.solve(colour, residual.T).T
     free = _and_traits(penalties(encoding, SPREAD_PENALTY), SPREAD_PENALTY)
     spread = fit_spread(rows, white, np.where(free < 1e-3, 1e-3, np.maximum(free, SPREAD_PENALTY)))

@@ -6,6 +6,9 @@ FURTHEST, FURTHEST_PR = 4.0, 2.0
 """Robust standard deviations beyond which a recorded value counts as a miss of the measurement; P is missed oftener."""
 SPREAD_LIMITS = (0.35, 2.5)
 SPREAD_STEPS = 8
+SHRINKAGE = 0.05
+"""How far covariances are drawn towards none. Those of noise are left alone: leads and bands share most of it, and if
+that were shrunk, leads would differ too much from each other and strips too little."""
 
 
 def fit_spread(
@@ -24,6 +27,15 @@ def fit_spread(
             curvature = (rows.T * (2 * np.maximum(ratio[:, column], 0.5))) @ rows + np.diag(penalty + 1e-3)
             weights[:, column] -= np.linalg.solve(curvature, gradient[:, column])
     return weights
+
+
+def colour_of(residual: np.ndarray, together: slice) -> np.ndarray:
+    """Square root of the covariance of (record, number), shrunk but for the numbers `together`, (number, number)."""
+    covariance = residual.T @ residual / len(residual)
+    apart = np.diag(np.diag(covariance))
+    apart[together, together] = covariance[together, together]
+    values, directions = np.linalg.eigh((1 - SHRINKAGE) * covariance + SHRINKAGE * apart)
+    return (directions * np.sqrt(values)) @ directions.T
 
 
 def without_misses(values: np.ndarray, expected: np.ndarray, furthest: float = FURTHEST) -> np.ndarray:
