@@ -35,7 +35,7 @@ SHORTEST_ST = 60.0
 """Least distance from the end of QRS to the end of T, ms."""
 SEARCH_MS = np.arange(-16.0, 17.0, 2.0)
 SMOOTH_MS = 3.5
-"""Standard deviation of the Gaussian that `smoothed` smooths by: half of what comes at 54 Hz passes, 91 % at 20 Hz."""
+"""Standard deviation of the Gaussian that `smooth` smooths by: half of what comes at 54 Hz passes, 91 % at 20 Hz."""
 _QRS_KEPT_MS, _KEPT_FADE_MS = (-10.0, FRAME_QRS + 20.0), 12.0
 
 
@@ -149,10 +149,15 @@ def smoothed(beat: np.ndarray) -> np.ndarray:
     beat : ndarray, shape (lead, len(FRAME_MS))
         mV, in the reference frame.
     """
-    smooth = gaussian_filter1d(beat, SMOOTH_MS / (FRAME_MS[1] - FRAME_MS[0]), axis=1, mode="nearest")
+    slow = smooth(beat, FRAME_MS[1] - FRAME_MS[0])
     start, stop = _QRS_KEPT_MS
     kept = rise((FRAME_MS - start) / _KEPT_FADE_MS) * rise((stop - FRAME_MS) / _KEPT_FADE_MS)
-    return smooth + kept * (beat - smooth)
+    return slow + kept * (beat - slow)
+
+
+def smooth(rows: np.ndarray, step_ms: float) -> np.ndarray:
+    """Medians of beats, a sample every `step_ms`, without the fast noise that their leaps make, (..., sample)."""
+    return gaussian_filter1d(rows, SMOOTH_MS / step_ms, axis=-1, mode="nearest")
 
 
 def settled(beat: np.ndarray) -> np.ndarray:

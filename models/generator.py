@@ -10,14 +10,14 @@ import torch
 
 from models import diffusion, ectopy, flow
 from models.acceleration import half, quick
-from models.beat import Timing, settled
+from models.beat import Timing, settled, smooth
 from models.checkpoints import Checkpoint, load_checkpoint
 from models.codec import tokens_of
 from models.diffusets import DiffuSETS, Vectors, load_diffusets
 from models.ecg import ECG, LEADS, Conditions, check_request, twelve_leads
 from models.encoding import with_rhythm
 from models.parts import choose_device, filled_up, in_parts
-from models.recurring import qrs_windows, recurring, smooth
+from models.recurring import qrs_windows, recurring
 from models.reports import Reader, TextEncoder
 from models.rhythm import DOMINANT, VENTRICULAR, Rhythm
 from models.statements import Understanding, recognise
@@ -251,7 +251,7 @@ class BundledGenerator:
 
         What the strip adds has no median of its own, nor has the texture in QRS complexes; outside it adds little.
         """
-        strips = beats + residual - smooth(self._recurring(residual, rhythms, timings), FS)
+        strips = beats + residual - smooth(self._recurring(residual, rhythms, timings), 1000 / FS)
         added = self._textured(strips, requests) - strips
         windows = [
             qrs_windows(beats.shape[2], FS, rhythm.beats_s, timing)

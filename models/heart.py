@@ -317,7 +317,7 @@ def fit_heart(
     own = np.full(1 + BANDS, SPREAD_PENALTY)
     loud = noise_of(vectors[:, NOISE], least_noise_mv)
     roughness = fit_spread(loudness(loud), shapes / shapes.std(axis=0), own, ROUGHNESS_LIMITS)
-    shapes /= roughnesses(roughness, loud)
+    shapes /= roughnesses(roughness, loud)  # a view: those of `residual` itself
     colour = colour_of(residual, NOISE)
     white = np.linalg.solve(colour, residual.T).T
     free = _and_traits(penalties(encoding, SPREAD_PENALTY), SPREAD_PENALTY)

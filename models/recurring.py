@@ -1,9 +1,8 @@
 """What comes back in every beat of a strip belongs to its median beat: here it is told from all else."""
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
-from models.beat import CROSSFADE_S, SMOOTH_MS, Timing, rise
+from models.beat import CROSSFADE_S, Timing, rise
 
 FEWEST_BEATS = 3
 """The median of fewer beats is no median."""
@@ -50,11 +49,6 @@ def recurring(
     weight = rise((place - start) / fade - 0.5) * rise((stop - place) / fade - 0.5)
     median[:, place[inside]] = (middle[:, None] * weight)[:, inside]
     return median
-
-
-def smooth(strips: np.ndarray, fs: float) -> np.ndarray:
-    """Medians of beats without the fast noise that comes of leaps from one beat to another, (..., sample)."""
-    return gaussian_filter1d(strips, fs * SMOOTH_MS / 1000, axis=-1, mode="nearest")
 
 
 def qrs_windows(samples: int, fs: float, beats_s: np.ndarray, timing: Timing) -> np.ndarray:

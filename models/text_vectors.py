@@ -128,7 +128,9 @@ def openai_vectors(model: str = OPENAI_MODEL) -> Callable[[str], list[float]]:
             "openai must be installed to embed texts, got none: pip install openai, or pass a file of vectors"
         ) from error
     if not os.environ.get("OPENAI_API_KEY"):
-        raise ValueError("OPENAI_API_KEY must hold a key of the service, got none: or pass a file of vectors")
+        raise ValueError(
+            "OPENAI_API_KEY must hold a key of the service, got none: set it, or pass a file of vectors"
+        )
     client = openai.OpenAI()
 
     def embed(prompt: str) -> list[float]:

@@ -66,9 +66,3 @@ def test_a_refused_key_says_what_to_do(service, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "wrong")
     with pytest.raises(ConnectionError, match=r"Incorrect API key.*: look at OPENAI_API_KEY"):
         openai_vectors()("sinus rhythm")
-
-
-def test_without_a_key_the_way_out_is_said(monkeypatch):
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    with pytest.raises(ValueError, match="OPENAI_API_KEY must hold a key .* pass a file of vectors"):
-        openai_vectors()

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from models.beat import Timing
-from models.recurring import qrs_windows, recurring, smooth
+from models.beat import Timing, smooth
+from models.recurring import qrs_windows, recurring
 
 FS, SAMPLES = 250.0, 2500
 TIMING = Timing(pr=160.0, qrs=90.0, qt=380.0, r=40.0, tpte=84.0)
@@ -43,10 +43,10 @@ def test_no_fast_noise_comes_of_taking_out_what_comes_back(beats_s):
     slow = np.apply_along_axis(np.convolve, 1, slow, np.hanning(51) / 25, "same")
     median = recurring(slow, FS, beats_s, np.ones(14, bool), TIMING)
     above_75_hz = np.abs(np.fft.rfftfreq(SAMPLES, 1 / FS)) > 75
-    fast = [np.abs(np.fft.rfft(part)[:, above_75_hz]).mean() for part in (median, smooth(median, FS))]
+    fast = [np.abs(np.fft.rfft(part)[:, above_75_hz]).mean() for part in (median, smooth(median, 1000 / FS))]
     assert fast[0] > 2 * np.abs(np.fft.rfft(slow * np.hanning(SAMPLES))[:, above_75_hz]).mean(), "it leaps"
     assert fast[1] < 0.3 * fast[0], "of the Gaussian's 0.26 at 75 Hz and less above"
-    assert np.abs(smooth(median, FS) - median).mean() < 0.2 * np.abs(median).mean()
+    assert np.abs(smooth(median, 1000 / FS) - median).mean() < 0.2 * np.abs(median).mean()
 
 
 def test_beats_of_another_shape_are_left_alone(beats_s):

@@ -120,6 +120,23 @@ def test_the_service_is_asked_through_its_client(monkeypatch):
     assert vectors.digest == "text-embedding-ada-002"
 
 
+def test_no_key_and_a_refusal_say_the_way_out(monkeypatch):
+    def create(model, input):
+        raise OSError("quota exceeded")
+
+    client = types.SimpleNamespace(embeddings=types.SimpleNamespace(create=create))
+    fake = types.SimpleNamespace(OpenAI=lambda: client, APIError=OSError)
+    monkeypatch.setitem(sys.modules, "openai", fake)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(
+        ValueError, match="OPENAI_API_KEY must hold a key .* set it, or pass a file of vectors"
+    ):
+        openai_vectors()
+    monkeypatch.setenv("OPENAI_API_KEY", "of no account")
+    with pytest.raises(ConnectionError, match="got: quota exceeded: look at OPENAI_API_KEY and the network"):
+        openai_vectors()("sinus rhythm")
+
+
 def test_without_the_client_the_way_out_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "openai", None)
     with pytest.raises(ImportError, match="openai must be installed .* pip install openai, or pass a file"):
