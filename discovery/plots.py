@@ -42,6 +42,8 @@ __all__ = [
 ]
 
 MOST_LEVELS = 12
+ONE_COLUMN = 6
+"""Levels up to which a legend has one column."""
 BINS = 8
 UNKNOWN = "#BBBBBB"
 
@@ -132,19 +134,22 @@ def plot_map(umap_map: Any, table: pd.DataFrame, color: str | Sequence[str]) -> 
     shown = table.loc[umap_map.rows]
     left_out = getattr(umap_map, "left_out", 0)
     across = 2 if len(color) == 4 else min(len(color), 3)
-    down = -(-len(color) // across)
-    panel_width, panel_height, foot = 80, 94, 9
-    figure = Picture(max(across * panel_width + 6, 110), down * panel_height + foot)
-    for place, column in enumerate(color):
-        row, number = divmod(place, across)
-        bottom = foot + (down - 1 - row) * panel_height + 24
-        axes = axes_mm(figure, 6 + number * panel_width, bottom, 72, 62)
-        _draw_panel(axes, points, shown[column].reset_index(drop=True), column)
+    lines = [color[start : start + across] for start in range(0, len(color), across)]
+    below = [max(24, 4 * max(_legend_lines(shown[column]) for column in line)) for line in lines]
+    panel_width, panel_height, foot = 80, 70, 9
+    bottom = foot + sum(below) + len(lines) * panel_height
+    figure = Picture(max(across * panel_width + 6, 110), bottom)
+    for line, room in zip(lines, below, strict=True):
+        bottom -= panel_height
+        for number, column in enumerate(line):
+            axes = axes_mm(figure, 6 + number * panel_width, bottom, 72, 62)
+            _draw_panel(axes, points, shown[column].reset_index(drop=True), column)
+        bottom -= room
     figure.caption = (
         f"UMAP of {len(points)} ECGs by {len(umap_map.columns)} columns, seed {umap_map.seed}; "
         f"trustworthiness {umap_map.trustworthiness:.2f} (1: all neighbours kept). Near means alike; "
         "distances between far groups have no scale."
-        + (f" {left_out} ECGs with a value missing are not on it." if left_out else "")
+        + (f" Not on it, for lack of a value: {left_out}." if left_out else "")
     )
     write_caption(figure)
     return figure
@@ -223,7 +228,7 @@ def _draw_panel(axes: Axes, points: np.ndarray, values: pd.Series, column: str) 
     axes.set_title(axis_title(column), fontsize=9.5, loc="left", color=INK)
     if len(empty):
         axes.scatter(*points[empty].T, color=UNKNOWN, marker="x", **(dots | {"linewidths": 0.6}))
-    if pd.api.types.is_numeric_dtype(values) and values.nunique() > 2:
+    if _on_a_scale(values):
         _draw_numbers(axes, points[full], values.to_numpy(float)[full], dots)
         if len(empty):
             axes.text(0.64, -0.07, f"×  not measured: {len(empty)}", transform=axes.transAxes, fontsize=8)
@@ -232,6 +237,17 @@ def _draw_panel(axes: Axes, points: np.ndarray, values: pd.Series, column: str) 
     axes.set(xticks=[], yticks=[])
     for side in axes.spines.values():
         side.set_color(RULE)
+
+
+def _on_a_scale(values: pd.Series) -> bool:
+    """Whether a column is coloured as numbers are; else it has a legend of its levels."""
+    return pd.api.types.is_numeric_dtype(values) and values.nunique() > 2
+
+
+def _legend_lines(values: pd.Series) -> int:
+    """How many lines the legend of a column has."""
+    count = 0 if _on_a_scale(values) else len(levels_of(values))
+    return count if count <= ONE_COLUMN else -(-count // 2)
 
 
 def _draw_numbers(axes: Axes, points: np.ndarray, values: np.ndarray, dots: dict[str, Any]) -> None:
@@ -251,7 +267,7 @@ def _draw_levels(
     paint = colours(levels_of(values)) | {None: UNKNOWN}
     axes.scatter(*points.T, c=[paint[value] for value in known], **dots)
     counts = values.map(level_in_words).value_counts()
-    few = len(levels_of(values)) <= 6
+    few = len(levels_of(values)) <= ONE_COLUMN
     for level in levels_of(values):
         name = level_in_words(level)
         label = f"{textwrap.shorten(name, 44 if few else 20, placeholder=' …')} ({counts[name]})"

@@ -310,6 +310,22 @@ def test_a_map_has_a_panel_for_each_column_and_says_how_far_to_trust_it():
     assert f"UMAP of {len(table)} ECGs by 2 columns, seed 3; trustworthiness 0.93" in figure.caption
 
 
+@pytest.mark.parametrize("count", [5, 6, 7, 16, 30])
+def test_a_long_legend_does_not_reach_the_panel_below(count):
+    table = pd.DataFrame({"heart": [f"heart {k % count}" for k in range(60)], "qtcf_ms": np.arange(60.0)})
+    points = np.random.default_rng(1).normal(size=(60, 2))
+    made = SimpleNamespace(
+        coordinates=points, rows=table.index.to_numpy(), columns=("a",), seed=3, trustworthiness=0.9
+    )
+    figure = plot_map(made, table, color=["qtcf_ms", "heart", "heart", "qtcf_ms"])
+    figure.canvas.draw()
+    panels = [axes for axes in figure.axes if axes.get_title(loc="left")]
+    titles = [axes._left_title.get_window_extent() for axes in panels]
+    legend = panels[1].get_legend().get_window_extent()
+    assert legend.y0 > max(title.y1 for title in titles[2:])
+    assert panels[2].get_legend().get_window_extent().y0 >= 0
+
+
 @pytest.mark.parametrize(
     ("draw", "message"),
     [
