@@ -71,7 +71,7 @@ class StripBatches:
         t = 1 / (1 + np.exp(-draw.normal(size=len(chosen))))
         x_0 = draw.standard_normal(units.shape)
         parts = (units, context, rows, t, weight[..., None], x_0)
-        return [torch.tensor(part, dtype=torch.float32) for part in parts]
+        return [torch.as_tensor(part).float() for part in parts]
 
     def loss_on(self, net: nn.Module, drawn: list[torch.Tensor]) -> torch.Tensor:
         """Loss on what `drawn` made."""
@@ -89,7 +89,7 @@ class StripBatches:
 
     def _inputs(
         self, chosen: np.ndarray, draw: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
         """Residual tokens, context and weights of the strips, all moved and scaled alike."""
         material, shift = self.material, int(draw.integers(0, LONGEST_SHIFT))
         gain = np.exp(draw.normal(0, GAIN_SPREAD, (len(chosen), 1, 1)))
@@ -99,6 +99,7 @@ class StripBatches:
         rhythms = [material.rhythms[row] for row in chosen]
         tracks = np.stack([track(beats + shift / FS, kinds, SAMPLES) for beats, kinds, _ in rhythms])
         weight = _moved_weight(material.weight[chosen], shift)
+        rendered, residual, noise, tracks = map(torch.from_numpy, (rendered, residual, noise, tracks))
         units = self.scale.to_unit(residual, rendered, noise)
         return units, self.scale.context(rendered, noise, tracks), weight
 

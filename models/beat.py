@@ -1,14 +1,16 @@
-"""The shape of a heartbeat apart from its timing: beats in a reference frame, and strips built of them.
+"""The shape of a heartbeat apart from its timing: beats in a reference frame, and read from strips.
 
 In the reference frame every beat has the same PR, QRS and QT; those of a patient stretch it. Shape and timing
 can thus be learnt, sampled and changed one without the other.
 """
 
-from collections.abc import Mapping
+import functools
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+import torch
+from torch import Tensor
 
 FRAME_MS = np.arange(-260.0, 521.0, 2.0)
 """Time of the reference frame's samples, ms from the QRS onset."""
@@ -36,7 +38,6 @@ SHORTEST_ST = 60.0
 SEARCH_MS = np.arange(-16.0, 17.0, 2.0)
 SMOOTH_MS = 3.5
 """Standard deviation of the Gaussian that `smooth` smooths by: half of what comes at 54 Hz passes, 91 % at 20 Hz."""
-_QRS_KEPT_MS, _KEPT_FADE_MS = (-10.0, FRAME_QRS + 20.0), 12.0
 
 
 @dataclass(frozen=True)
@@ -61,18 +62,18 @@ class Timing:
 
     def to_frame(self, since_qrs_ms: np.ndarray) -> np.ndarray:
         """Reference-frame time (ms) of times since the QRS onset (ms): piecewise linear, slope 1 outside."""
-        inside = np.interp(since_qrs_ms, self._knots, FRAME_KNOTS)
+        inside = np.interp(since_qrs_ms, self.knots, FRAME_KNOTS)
         before = np.minimum(since_qrs_ms + self.pr, 0.0)
         after = np.maximum(since_qrs_ms - self.qt, 0.0)
         return inside + before + after
 
     def from_frame(self, frame_ms: np.ndarray) -> np.ndarray:
         """Time since the QRS onset (ms) of times in the reference frame (ms); undoes `to_frame`."""
-        inside = np.interp(frame_ms, FRAME_KNOTS, self._knots)
+        inside = np.interp(frame_ms, FRAME_KNOTS, self.knots)
         return inside + np.minimum(frame_ms + FRAME_PR, 0.0) + np.maximum(frame_ms - FRAME_QT, 0.0)
 
     @property
-    def _knots(self) -> tuple[float, ...]:
+    def knots(self) -> tuple[float, ...]:
         """Times since the QRS onset (ms) of P onset, P end, QRS onset, QRS offset, T peak and T offset."""
         share = (FRAME_PR + FRAME_P_END) / FRAME_PR
         p_ms = share * (min(self.pr, LONG_PR) + P_GROWTH * max(self.pr - LONG_PR, 0.0))
@@ -149,70 +150,52 @@ def smoothed(beat: np.ndarray) -> np.ndarray:
     beat : ndarray, shape (lead, len(FRAME_MS))
         mV, in the reference frame.
     """
-    slow = smooth(beat, FRAME_MS[1] - FRAME_MS[0])
-    start, stop = _QRS_KEPT_MS
-    kept = rise((FRAME_MS - start) / _KEPT_FADE_MS) * rise((stop - FRAME_MS) / _KEPT_FADE_MS)
-    return slow + kept * (beat - slow)
+    slow = smooth(torch.from_numpy(beat), FRAME_MS[1] - FRAME_MS[0]).numpy()
+    return slow + _QRS_KEPT * (beat - slow)
 
 
-def smooth(rows: np.ndarray, step_ms: float) -> np.ndarray:
-    """Medians of beats, a sample every `step_ms`, without the fast noise that their leaps make, (..., sample)."""
-    return gaussian_filter1d(rows, SMOOTH_MS / step_ms, axis=-1, mode="nearest")
+def smooth(rows: Tensor, step_ms: float) -> Tensor:
+    """Medians of beats, a sample every `step_ms`, without the fast noise that their leaps make, (..., sample).
+
+    Source: a Gaussian of `SMOOTH_MS`, cut off at four standard deviations; ends are held.
+    """
+    spread = SMOOTH_MS / step_ms
+    reach, samples = int(4 * spread + 0.5), rows.shape[-1]
+    weights = [math.exp(-0.5 * (step / spread) ** 2) for step in range(-reach, reach + 1)]
+    before, after = (end.expand(*rows.shape[:-1], reach) for end in (rows[..., :1], rows[..., -1:]))
+    wide = torch.cat([before, rows, after], dim=-1)
+    parts = (weight / sum(weights) * wide[..., at : at + samples] for at, weight in enumerate(weights))
+    return functools.reduce(torch.add, parts)
 
 
-def settled(beat: np.ndarray) -> np.ndarray:
-    """A beat of components whose end lies nearer the level from which its P wave begins.
+def settled(beats: np.ndarray) -> np.ndarray:
+    """Beats of components whose ends lie nearer the level from which their P waves begin.
 
     Components leave it about 1.6 times as far from there as it lies in records of slow rhythms; the step from one
     beat to the next is then taken for a P wave. T and what is before it stay as they are.
 
     Parameters
     ----------
-    beat : ndarray, shape (lead, len(FRAME_MS))
+    beats : ndarray, shape (..., lead, len(FRAME_MS))
         mV, in the reference frame.
     """
-    step = beat[:, :ENDS].mean(axis=1) - beat[:, -ENDS:].mean(axis=1)
-    return beat + SETTLED * step[:, None] * rise((FRAME_MS - FRAME_QT) / (FRAME_MS[-1] - FRAME_QT) - 0.5)
+    step = beats[..., :ENDS].mean(axis=-1) - beats[..., -ENDS:].mean(axis=-1)
+    return beats + SETTLED * step[..., None] * _SETTLING
 
 
-def render_strip(
-    beat: np.ndarray,
-    timing: Timing,
-    beats_s: np.ndarray,
-    fs: float,
-    samples: int,
-    others: Mapping[int, tuple[np.ndarray, Timing]] | None = None,
-) -> np.ndarray:
-    """A strip of identical beats on a rhythm, mV, shape (lead, sample).
-
-    `beats_s` should reach beyond both ends of the strip, so that these show parts of beats as real strips do.
-    `others` gives single beats, by their place in `beats_s`, another shape and timing.
-    """
-    times, half = np.arange(samples) / fs, CROSSFADE_S / 2
-    borders = np.concatenate([[-np.inf], timing.borders(beats_s), [np.inf]])
-    first, last = np.searchsorted(times, (borders[:-1] - half, borders[1:] + half))
-    seen = np.flatnonzero(first < last)
-    others = {place: shape for place, shape in (others or {}).items() if first[place] < last[place]}
-    strip = np.zeros((len(beat), samples))
-    same = [(beat, timing), seen[~np.isin(seen, list(others))]]
-    for (shape, own), places in (same, *((other, np.array([place])) for place, other in others.items())):
-        if not len(places):
-            continue
-        rows = [slice(first[place], last[place]) for place in places]
-        which = np.repeat(places, last[places] - first[places])
-        here = np.concatenate([times[part] for part in rows])
-        weight = rise((here - borders[which]) / CROSSFADE_S) * rise((borders[which + 1] - here) / CROSSFADE_S)
-        frame = own.to_frame((here - beats_s[which]) * 1000 + own.r)
-        made = weight * _at(shape, (frame - FRAME_MS[0]) / (FRAME_MS[1] - FRAME_MS[0]))
-        ends = np.cumsum([part.stop - part.start for part in rows])
-        for part, piece in zip(rows, np.split(made, ends[:-1], axis=1), strict=True):
-            strip[:, part] += piece
-    return strip
-
-
-def rise(position: np.ndarray) -> np.ndarray:
+def rise(position: Tensor) -> Tensor:
     """Raised cosine from 0 at -1/2 to 1 at +1/2."""
-    return 0.5 + 0.5 * np.sin(np.pi * np.clip(position, -0.5, 0.5))
+    return 0.5 + 0.5 * torch.sin(math.pi * position.clamp(-0.5, 0.5))
+
+
+def _rise(position: np.ndarray) -> np.ndarray:
+    """The same of an array."""
+    return rise(torch.from_numpy(position)).numpy()
+
+
+_QRS_KEPT = _rise((FRAME_MS + 10.0) / 12.0) * _rise((FRAME_QRS + 20.0 - FRAME_MS) / 12.0)
+"""1 where a QRS complex is, fading to 0 about it."""
+_SETTLING = _rise((FRAME_MS - FRAME_QT) / (FRAME_MS[-1] - FRAME_QT) - 0.5)
 
 
 def _at(rows: np.ndarray, position: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.optimize import nnls
 from scipy.signal import resample_poly
 
@@ -220,9 +221,12 @@ def _ectopic_beats(material: Material, index: int) -> list[np.ndarray]:
 def _fit_scale(material: Material, index: np.ndarray) -> StripScale:
     """Envelope by non-negative least squares on a sample of residuals, then standard deviations of tokens."""
     some = material.select(np.random.default_rng(2).permutation(index)[:SCALE_STRIPS]).loaded()
-    noise, rendered, used = some.noise_mv(), some.rendered.astype(float), some.weight > 0
-    parts = [part[used] for part in envelope_parts(rendered, noise)]
-    square = to_tokens(some.residual.astype(float))[used].reshape(parts[0].shape) ** 2
+    used = torch.from_numpy(some.weight > 0)
+    noise, rendered, residual = (
+        torch.from_numpy(np.asarray(part, float)) for part in (some.noise_mv(), some.rendered, some.residual)
+    )
+    parts = [part[used].numpy() for part in envelope_parts(rendered, noise)]
+    square = to_tokens(residual)[used].numpy().reshape(parts[0].shape) ** 2
     envelope = np.stack(
         [
             _robust_weights(
@@ -233,12 +237,12 @@ def _fit_scale(material: Material, index: np.ndarray) -> StripScale:
     )
     plain = (np.ones(TOKEN), np.ones(TOKEN), np.arange(2.0), np.zeros((BANDS, 2)))
     scale = StripScale(np.maximum(envelope, [0.3, 1e-5, 1e-5, 1e-6]), *plain)
-    units = scale.to_unit(some.residual.astype(float), rendered, noise)[used]
-    active = activities(envelope_parts(rendered, noise))[used]
+    units = scale.to_unit(residual, rendered, noise)[used].numpy()
+    active = activities(envelope_parts(rendered, noise))[used].numpy()
     scale = replace(scale, **_fit_quiet(active, units.reshape(*active.shape, -1)))
-    units = scale.to_unit(some.residual.astype(float), rendered, noise)[used]
+    units = scale.to_unit(residual, rendered, noise)[used].numpy()
     spread = 1.4826 * np.median(np.abs(units), axis=0) + 1e-3
-    beats = to_tokens(rendered).reshape(-1, TOKEN)
+    beats = to_tokens(rendered).numpy().reshape(-1, TOKEN)
     return replace(scale, token=spread, beat=beats.std(axis=0) + 0.01)
 
 

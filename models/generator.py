@@ -7,27 +7,32 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from models import diffusion, ectopy, flow
 from models.acceleration import half, quick
-from models.beat import Timing, settled, smooth
+from models.beat import FRAME_MS, Timing, settled, smooth
+from models.beats import FAR_S, Beats, side_by_side
 from models.checkpoints import Checkpoint, load_checkpoint
 from models.codec import tokens_of
 from models.diffusets import DiffuSETS, Vectors, load_diffusets
-from models.ecg import ECG, LEADS, Conditions, check_request, twelve_leads
+from models.ecg import ECG, INDEPENDENT_LEADS, LEADS, Conditions, check_request, twelve_leads
 from models.encoding import with_rhythm
+from models.heart import Heart
 from models.parts import choose_device, filled_up, in_parts
 from models.recurring import qrs_windows, recurring
+from models.rendering import high_passed, render
 from models.reports import Reader, TextEncoder
 from models.rhythm import DOMINANT, VENTRICULAR, Rhythm
 from models.statements import Understanding, recognise
-from models.strip import FS, TOKEN, render, track
+from models.strip import FS, TOKEN, track
 from models.texture import QUIET_MV
 from models.traits import TRAITS
 
 WEIGHTS = Path(__file__).parent / "weights"
 SECONDS = 10.0
-MARGIN_S = 1.0
+SAMPLES, MARGIN = int(SECONDS * FS), int(1.0 * FS)
+"""Of a strip, and beyond each of its ends, where filters settle."""
 POPULATION, RHYTHM, HEART, STRIP, P_WAVE, ECTOPY, TEXTURE, NOTCHES, TRAIT = range(9)
 """Independent streams of one ECG's seed: one part of the ECG changes without stirring the others."""
 
@@ -161,8 +166,8 @@ class BundledGenerator:
         """Twelve leads (mV), shape (request, 12, sample), and latent hearts, shape (request, dimension)."""
         parts = in_parts(self._generate, requests, self.device, self.batch)
         if not parts:
-            samples, dimension = int(SECONDS * FS), self.checkpoint.heart.dimension
-            return np.zeros((0, len(LEADS), samples), np.float32), np.zeros((0, dimension))
+            dimension = self.checkpoint.heart.dimension
+            return np.zeros((0, len(LEADS), SAMPLES), np.float32), np.zeros((0, dimension))
         strips, latents = zip(*parts, strict=True)
         return np.concatenate(strips), np.concatenate(latents)
 
@@ -201,6 +206,7 @@ class BundledGenerator:
             )
         return understanding.statements
 
+    @torch.no_grad()
     def _generate(self, requests: Sequence[Request]) -> tuple[np.ndarray, np.ndarray]:
         """Strips of twelve leads (mV) and latent hearts of a few requests."""
         part = self.checkpoint
@@ -219,75 +225,60 @@ class BundledGenerator:
         ]
         hearts = part.heart.hearts(latent, known, has_p, by_definition=True)
         rhythms = [self.rhythm(request) for request in requests]
-        samples = int(SECONDS * FS)
-        others = [
-            self._ectopic(rhythm, request.seed) for rhythm, request in zip(rhythms, requests, strict=True)
-        ]
-        instants = [rhythm.beats_s + MARGIN_S for rhythm in rhythms]
         timings = [
             heart.timing.within(60_000 / r.heart_rate) for heart, r in zip(hearts, requests, strict=True)
         ]
-        margin = int(MARGIN_S * FS)  # the high-pass filter settles outside the strip
-        fine = [
-            settled(heart.beat) + part.notches.draw(heart.detail_mv, np.random.default_rng((r.seed, NOTCHES)))
-            for heart, r in zip(hearts, requests, strict=True)
-        ]
-        beats = render(fine, timings, instants, samples + 2 * margin, others)
-        beats = beats[:, :, margin:-margin]
-        noise = np.stack([heart.noise_mv for heart in hearts])
+        kept = [rhythm.kinds != VENTRICULAR for rhythm in rhythms]
+        at = side_by_side([rhythm.beats_s for rhythm in rhythms], timings, kept, self.device)
+        beats = self._rendered(hearts, at, requests)
+        noise = self._tensor(np.stack([heart.noise_mv for heart in hearts]))
         residual = self._sample_residual(beats, noise, rhythms, np.column_stack([rows, reports]), requests)
-        strips = self._finished(beats, residual, rhythms, timings, requests)
-        return twelve_leads(strips).astype(np.float32), latent
+        strips = self._finished(beats, residual, at, requests)
+        return twelve_leads(strips.double().cpu().numpy()).astype(np.float32), latent
 
-    def _finished(
-        self,
-        beats: np.ndarray,
-        residual: np.ndarray,
-        rhythms: Sequence[Rhythm],
-        timings: Sequence[Timing],
-        requests: Sequence[Request],
-    ) -> np.ndarray:
+    def _rendered(self, hearts: Sequence[Heart], at: Beats, requests: Sequence[Request]) -> Tensor:
+        """Strips of nothing but beats, high-passed, mV, (batch, 8, sample)."""
+        part = self.checkpoint
+        fine = settled(np.stack([heart.beat for heart in hearts])) + np.stack(
+            [
+                part.notches.draw(heart.detail_mv, np.random.default_rng((r.seed, NOTCHES)))
+                for heart, r in zip(hearts, requests, strict=True)
+            ]
+        )
+        other = self._ectopic(at, requests)
+        # the filter settles in the margin
+        wide = render(self._tensor(fine), at, SAMPLES, margin=MARGIN, other=other)
+        return high_passed(wide)[:, :, MARGIN:-MARGIN]
+
+    def _ectopic(self, at: Beats, requests: Sequence[Request]) -> tuple[Tensor, Timing] | None:
+        """Beats of another shape, where there are any: one heart's ventricular beats look alike."""
+        ventricular = ((at.r_s < FAR_S) & ~at.kept).any(dim=1).tolist()
+        if not any(ventricular):
+            return None
+        beats = np.zeros((len(requests), len(INDEPENDENT_LEADS), len(FRAME_MS)))
+        for row in np.flatnonzero(ventricular):
+            beats[row] = self.checkpoint.ectopy.draw(np.random.default_rng((requests[row].seed, ECTOPY)))
+        return self._tensor(beats), ectopy.TIMING
+
+    def _finished(self, beats: Tensor, residual: Tensor, at: Beats, requests: Sequence[Request]) -> Tensor:
         """Rendered beats with what the strip adds to them and with texture, mV, (batch, 8, sample).
 
         What the strip adds has no median of its own, nor has the texture in QRS complexes; outside it adds little.
         """
-        strips = beats + residual - smooth(self._recurring(residual, rhythms, timings), 1000 / FS)
-        added = self._textured(strips, requests) - strips
-        windows = [
-            qrs_windows(beats.shape[2], FS, rhythm.beats_s, timing)
-            for rhythm, timing in zip(rhythms, timings, strict=True)
-        ]
-        inside, quiet = np.stack(windows)[:, None], QUIET_MV * np.tanh(added / QUIET_MV)
-        return strips + inside * (added - self._recurring(added, rhythms, timings)) + (1 - inside) * quiet
-
-    def _textured(self, strips: np.ndarray, requests: Sequence[Request]) -> np.ndarray:
-        """Strips (batch, 8, sample) with the texture of recorded ones, where the checkpoint has learnt it."""
+        strips = beats + residual - smooth(recurring(residual, FS, at), 1000 / FS)
         if self._texture is None:
             return strips
+        added = self._textured(strips, requests) - strips
+        inside, quiet = qrs_windows(SAMPLES, FS, at)[:, None], QUIET_MV * torch.tanh(added / QUIET_MV)
+        return strips + torch.lerp(quiet, added - recurring(added, FS, at), inside)
+
+    def _textured(self, strips: Tensor, requests: Sequence[Request]) -> Tensor:
+        """Strips (batch, 8, sample) with the texture of recorded ones."""
         shape = strips.shape[1:]
         noise = [np.random.default_rng((r.seed, TEXTURE)).standard_normal(shape) for r in requests]
-        parts = (self._tensor(filled_up(part)) for part in (strips, np.stack(noise)))
-        with torch.no_grad(), half(self.device):
-            return self._texture(*parts)[: len(strips)].double().cpu().numpy()
-
-    def _recurring(
-        self, strips: np.ndarray, rhythms: Sequence[Rhythm], timings: Sequence[Timing]
-    ) -> np.ndarray:
-        """What comes back in every beat of what is added to the rendered beats, mV, (batch, 8, sample)."""
-        return np.stack(
-            [
-                recurring(strip, FS, rhythm.beats_s, rhythm.kinds != VENTRICULAR, timing)
-                for strip, rhythm, timing in zip(strips, rhythms, timings, strict=True)
-            ]
-        )
-
-    def _ectopic(self, rhythm: Rhythm, seed: int) -> dict:
-        """Beats of another shape, by their place in the rhythm; one heart's ventricular beats look alike."""
-        ventricular = np.flatnonzero(rhythm.kinds == VENTRICULAR)
-        if not len(ventricular):
-            return {}
-        beat = self.checkpoint.ectopy.draw(np.random.default_rng((seed, ECTOPY)))
-        return dict.fromkeys(ventricular.tolist(), (beat, ectopy.TIMING))
+        parts = (filled_up(part) for part in (strips, self._tensor(np.stack(noise))))
+        with half(self.device):
+            return self._texture(*parts)[: len(strips)].float()
 
     def _sample_hearts(self, rows: np.ndarray, requests: Sequence[Request]) -> np.ndarray:
         """Whitened hearts, (batch, dimension)."""
@@ -304,32 +295,32 @@ class BundledGenerator:
 
     def _sample_residual(
         self,
-        beats: np.ndarray,
-        noise_mv: np.ndarray,
+        beats: Tensor,
+        noise_mv: Tensor,
         rhythms: Sequence[Rhythm],
         rows: np.ndarray,
         requests: Sequence[Request],
-    ) -> np.ndarray:
+    ) -> Tensor:
         """What the strips add to their beats, mV, (batch, 8, sample)."""
-        net, scale, samples = self._strip_net, self.checkpoint.scale, beats.shape[2]
+        net, scale = self._strip_net, self.checkpoint.scale
         # ventricular beats carry their own shape and were masked in training: the network is not told of them
         kinds = [np.where(rhythm.kinds == VENTRICULAR, DOMINANT, rhythm.kinds) for rhythm in rhythms]
-        tracks = np.stack([track(r.beats_s, kind, samples) for r, kind in zip(rhythms, kinds, strict=True)])
-        context = scale.context(beats, noise_mv, tracks)
-        shape = (tokens_of(samples), TOKEN)
+        tracks = np.stack([track(r.beats_s, kind, SAMPLES) for r, kind in zip(rhythms, kinds, strict=True)])
+        context = scale.context(beats, noise_mv, self._tensor(tracks))
+        shape = (tokens_of(SAMPLES), TOKEN)
         start = np.stack([np.random.default_rng((r.seed, STRIP)).standard_normal(shape) for r in requests])
-        about, said, x_0 = (self._tensor(filled_up(part)) for part in (context, rows, start))
+        about, said, x_0 = map(filled_up, (context, self._tensor(rows), self._tensor(start)))
         with half(self.device):
             tokens = self._carried(lambda x, t: net(x, t, about, said), x_0, self.checkpoint.strip_leap)
-        return scale.drawn(tokens[: len(beats)].double().cpu().numpy(), beats, noise_mv)
+        return scale.drawn(tokens[: len(beats)].float(), beats, noise_mv)
 
-    def _carried(self, velocity: flow.Velocity, x_0: torch.Tensor, leap: flow.Leap | None) -> torch.Tensor:
+    def _carried(self, velocity: flow.Velocity, x_0: Tensor, leap: flow.Leap | None) -> Tensor:
         """What a flow makes of noise, in so many steps as were asked for."""
         return flow.sample(velocity, x_0, self.steps) if self.steps else flow.leap(velocity, x_0, leap)
 
-    def _tensor(self, rows: np.ndarray) -> torch.Tensor:
+    def _tensor(self, rows: np.ndarray) -> Tensor:
         """The rows on the generator's device."""
-        return torch.tensor(rows, dtype=torch.float32, device=self.device)
+        return torch.as_tensor(rows).to(self.device, torch.float32)
 
 
 def load_generator(

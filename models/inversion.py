@@ -9,11 +9,13 @@ from scipy.stats import chi2
 from torch import nn
 
 from models import flow
+from models.beats import side_by_side
 from models.checkpoints import Checkpoint
 from models.heart import Heart, with_traits
 from models.preparation import SAMPLES, Material
+from models.rendering import high_passed, render
 from models.rhythm import DOMINANT, VENTRICULAR
-from models.strip import StripScale, render, track
+from models.strip import StripScale, track
 
 STEPS = 8
 """Steps of an inversion and of the way forward again."""
@@ -55,7 +57,7 @@ def heart_noise(net: nn.Module, white: np.ndarray, rows: np.ndarray, back: bool 
 
 def strip_noise(net: nn.Module, scale: StripScale, residual: np.ndarray, terms: StripTerms) -> np.ndarray:
     """The noise that the strip's flow carries to these residuals (mV), (batch, token, number)."""
-    units = scale.to_unit(residual, terms.beats, terms.noise_mv)
+    units = scale.to_unit(*map(torch.from_numpy, (residual, terms.beats, terms.noise_mv)))
     return _carried(_velocity(net, scale, terms), _tensor(units, next(net.parameters()).device), True)
 
 
@@ -63,7 +65,7 @@ def strip_residual(net: nn.Module, scale: StripScale, noise: np.ndarray, terms: 
     """The residual (mV) that the strip's flow makes of noise, (batch, 8, sample)."""
     start = _tensor(noise, next(net.parameters()).device)
     tokens = _carried(_velocity(net, scale, terms), start, False)
-    return scale.from_unit(tokens, terms.beats, terms.noise_mv)
+    return scale.from_unit(*map(torch.from_numpy, (tokens, terms.beats, terms.noise_mv))).numpy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,9 +126,8 @@ def take_apart(checkpoint: Checkpoint, material: Material, rows: np.ndarray, tol
     terms = strip_terms(hearts, rest, instants, [rhythm[1] for rhythm in material.rhythms], rr_ms, told)
     residual = np.asarray(material.rendered, float) + np.asarray(material.residual, float) - terms.beats
     strip = strip_noise(checkpoint.strip_net, checkpoint.scale, residual, terms)
-    held = checkpoint.scale.from_unit(
-        checkpoint.scale.to_unit(residual, terms.beats, terms.noise_mv), terms.beats, terms.noise_mv
-    )
+    scale, about = checkpoint.scale, tuple(map(torch.from_numpy, (terms.beats, terms.noise_mv)))
+    held = scale.from_unit(scale.to_unit(torch.from_numpy(residual), *about), *about).numpy()
     weight = np.asarray(material.weight, float)
     squares = {
         "heart": (model.numbers(beat_noise) ** 2).mean(axis=1),
@@ -152,7 +153,8 @@ def strip_terms(
     said = [np.where(kind == VENTRICULAR, DOMINANT, kind) for kind in kinds]
     tracks = np.stack([track(at, kind, SAMPLES) for at, kind in zip(instants, said, strict=True)])
     noise = np.stack([heart.noise_mv for heart in hearts])
-    return StripTerms(render(beats, timings, instants, SAMPLES), noise, tracks, told)
+    rendered = render(torch.from_numpy(np.stack(beats)), side_by_side(instants, timings), SAMPLES)
+    return StripTerms(high_passed(rendered).numpy(), noise, tracks, told)
 
 
 def calibrate(
@@ -208,7 +210,8 @@ def usual(values: np.ndarray, below: bool) -> list[float]:
 def _velocity(net: nn.Module, scale: StripScale, terms: StripTerms) -> flow.Velocity:
     """The strip network's velocity under these terms."""
     device = next(net.parameters()).device
-    about = _tensor(scale.context(terms.beats, terms.noise_mv, terms.tracks), device)
+    about = scale.context(*map(torch.from_numpy, (terms.beats, terms.noise_mv, terms.tracks)))
+    about = _tensor(about, device)
     said = _tensor(terms.rows, device)
     return lambda x, t: net(x, t, about, said)
 
@@ -219,6 +222,6 @@ def _carried(velocity: flow.Velocity, x: torch.Tensor, back: bool) -> np.ndarray
     return carry(velocity, x, STEPS).double().cpu().numpy()
 
 
-def _tensor(rows: np.ndarray, device: torch.device) -> torch.Tensor:
+def _tensor(rows: np.ndarray | torch.Tensor, device: torch.device) -> torch.Tensor:
     """The rows on the device."""
-    return torch.tensor(np.asarray(rows), dtype=torch.float32, device=device)
+    return torch.as_tensor(rows).to(device, torch.float32)

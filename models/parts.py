@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-import numpy as np
 import torch
 from threadpoolctl import ThreadpoolController
+from torch import Tensor
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -89,6 +89,7 @@ def halving(work: Callable[[Sequence[Item]], Made], items: Sequence[Item], most:
     return made
 
 
-def filled_up(rows: np.ndarray) -> np.ndarray:
+def filled_up(rows: Tensor) -> Tensor:
     """The rows repeated up to a power of two, so that a compiled network meets few sizes."""
-    return np.resize(rows, (1 << (len(rows) - 1).bit_length(), *rows.shape[1:]))
+    size = 1 << (len(rows) - 1).bit_length()
+    return rows if size == len(rows) else rows[torch.arange(size, device=rows.device) % len(rows)]

@@ -6,15 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.signal import resample_poly
 from tqdm.auto import tqdm
 
 from models.beat import CROSSFADE_S, FRAME_MS, TPTE_LIMITS, Timing, extract_beat, smoothed
+from models.beats import side_by_side
 from models.codec import HOP, tokens_of
 from models.ecg import ECG, INDEPENDENT_LEADS
 from models.records import Records, read_files
+from models.rendering import high_passed, render
 from models.rhythm import ATRIAL, DOMINANT, VENTRICULAR
-from models.strip import FS, beyond_the_ends, high_passed, noise_levels, render
+from models.strip import FS, beyond_the_ends, noise_levels
 
 FINE = 4
 SAMPLES = 2500
@@ -59,9 +62,11 @@ class Material:
     def noise_mv(self) -> np.ndarray:
         """Typical size of the residual per strip, lead and band, mV, shape (strip, 8, BANDS)."""
         pieces = range(0, len(self.weight), BATCH)
-        return np.concatenate(
-            [noise_levels(self.residual[i : i + BATCH], self.weight[i : i + BATCH]) for i in pieces]
+        levels = (
+            noise_levels(*(torch.tensor(part[i : i + BATCH]) for part in (self.residual, self.weight)))
+            for i in pieces
         )
+        return np.concatenate([level.double().numpy() for level in levels])
 
     def select(self, rows: np.ndarray) -> "Material":
         """The strips of a mask or index."""
@@ -218,7 +223,7 @@ def strips_at_fs(ecg: ECG) -> np.ndarray:
 
 def _strips(ecg: ECG) -> np.ndarray:
     """The eight independent leads at `FINE * FS` Hz, high-passed without phase, (batch, 8, sample)."""
-    return resample_poly(high_passed(strips_at_fs(ecg)), FINE, 1, axis=2)
+    return resample_poly(high_passed(torch.from_numpy(strips_at_fs(ecg))).numpy(), FINE, 1, axis=2)
 
 
 def _prepare_one(strip: np.ndarray, row: Mapping | None) -> tuple | None:
@@ -246,7 +251,8 @@ def _prepare_one(strip: np.ndarray, row: Mapping | None) -> tuple | None:
     inside[before : before + len(kept)] = ~kept
     kinds[inside & early] = VENTRICULAR
     kinds[recorded & early & (row["p_present"] == 1)] = ATRIAL
-    rendered = render([beat], [timing], [instants], SAMPLES)[0]
+    rendered = render(torch.from_numpy(beat[None]), side_by_side([instants], [timing]), SAMPLES)
+    rendered = high_passed(rendered)[0].numpy()
     return (
         beat,
         measured,

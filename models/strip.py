@@ -1,12 +1,12 @@
 """What a strip adds to its rendered beats, as the strip network sees it: envelope, tokens, context."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import butter, sosfiltfilt
+import torch
+from torch import Tensor
 
-from models.beat import Timing, render_strip
 from models.codec import HOP, to_strips, to_tokens, tokens_of
 from models.ecg import INDEPENDENT_LEADS
 from models.rhythm import ATRIAL, VENTRICULAR
@@ -20,15 +20,13 @@ TOKEN = LEAD_COUNT * HOP
 BAND_OF = np.repeat(np.arange(6), (1, 1, 2, 3, 3, 10))
 """Noise band of each of a token's `HOP` frequencies (6.25 Hz apart): up to 6, 12, 25, 44, 62 and 125 Hz."""
 BANDS = int(BAND_OF[-1]) + 1
+_SPREAD = torch.eye(BANDS)[BAND_OF].T
+"""Numbers of bands, times this, are numbers of their frequencies, (BANDS, HOP)."""
 NOISE_LIMITS_MV = (2e-4, 0.5)
 MOST_LEVELLED = 2.0
 """How much a drawn residual may be scaled at most to have the noise that was asked for."""
 CONTEXT = TOKEN + LEAD_COUNT * BANDS + len(TRACK_NAMES)
 CLIP = 8.0
-HIGH_PASS_HZ = 0.5
-_SECTIONS = butter(2, HIGH_PASS_HZ, "highpass", fs=FS, output="sos")
-PADDING = 750
-"""Samples mirrored at either end before filtering; with scipy's few the first and last second would swing."""
 
 
 @dataclass(frozen=True)
@@ -60,109 +58,107 @@ class StripScale:
     activity: np.ndarray
     quiet: np.ndarray
 
-    def expected(self, beats: np.ndarray, noise_mv: np.ndarray) -> np.ndarray:
+    def expected(self, beats: Tensor, noise_mv: Tensor) -> Tensor:
         """Expected size of the residual's tokens, mV, (batch, token, TOKEN)."""
         parts = envelope_parts(beats, noise_mv)
-        square = sum(w[BAND_OF] * part for w, part in zip(self.envelope.T, parts, strict=True))
-        active = activities(parts)
-        share = np.stack([np.exp(np.interp(active, self.activity, band)) for band in self.quiet], axis=-1)
-        return (np.sqrt(square) * share[..., BAND_OF]).reshape(*square.shape[:2], TOKEN)
+        weights = _like(self.envelope, beats)[BAND_OF].T  # (part, HOP)
+        square = sum(weight * part for weight, part in zip(weights, parts, strict=True))
+        share = _of_bands(torch.exp(self._quiet(activities(parts))))
+        return (torch.sqrt(square) * share).flatten(2)
 
-    def to_unit(self, residual: np.ndarray, beats: np.ndarray, noise_mv: np.ndarray) -> np.ndarray:
+    def to_unit(self, residual: Tensor, beats: Tensor, noise_mv: Tensor) -> Tensor:
         """Residual strips (mV) as tokens of about unit variance."""
-        return np.clip(to_tokens(residual) / self.expected(beats, noise_mv), -CLIP, CLIP) / self.token
+        units = (to_tokens(residual) / self.expected(beats, noise_mv)).clamp(-CLIP, CLIP)
+        return units / _like(self.token, beats)
 
-    def from_unit(self, tokens: np.ndarray, beats: np.ndarray, noise_mv: np.ndarray) -> np.ndarray:
+    def from_unit(self, tokens: Tensor, beats: Tensor, noise_mv: Tensor) -> Tensor:
         """Residual strips (mV) from tokens; undoes `to_unit` up to its clipping."""
         return to_strips(self._sized(tokens, beats, noise_mv), LEAD_COUNT, beats.shape[2])
 
-    def drawn(self, tokens: np.ndarray, beats: np.ndarray, noise_mv: np.ndarray) -> np.ndarray:
+    def drawn(self, tokens: Tensor, beats: Tensor, noise_mv: Tensor) -> Tensor:
         """Residual strips (mV) from drawn tokens, with exactly the noise that was asked for in every lead and band.
 
         A network meets it within an eighth, and errs alike in all leads, which recorded strips do not.
         """
-        sized = self._sized(tokens, beats, noise_mv)
-        leads = sized.reshape(*sized.shape[:2], LEAD_COUNT, HOP)
-        share = np.clip(
-            noise_mv / np.maximum(_levels(leads), NOISE_LIMITS_MV[0]), 1 / MOST_LEVELLED, MOST_LEVELLED
-        )
-        return to_strips(
-            (leads * share[:, None, :, BAND_OF]).reshape(sized.shape), LEAD_COUNT, beats.shape[2]
-        )
+        sized = self._sized(tokens, beats, noise_mv).unflatten(2, (LEAD_COUNT, HOP))
+        share = noise_mv / _levels(sized).clamp(min=NOISE_LIMITS_MV[0])
+        share = _of_bands(share.clamp(1 / MOST_LEVELLED, MOST_LEVELLED))[:, None]
+        return to_strips((sized * share).flatten(2), LEAD_COUNT, beats.shape[2])
 
-    def _sized(self, tokens: np.ndarray, beats: np.ndarray, noise_mv: np.ndarray) -> np.ndarray:
+    def _sized(self, tokens: Tensor, beats: Tensor, noise_mv: Tensor) -> Tensor:
         """Residual tokens, mV."""
-        return np.clip(tokens * self.token, -CLIP, CLIP) * self.expected(beats, noise_mv)
+        return (tokens * _like(self.token, beats)).clamp(-CLIP, CLIP) * self.expected(beats, noise_mv)
 
-    def context(self, beats: np.ndarray, noise_mv: np.ndarray, tracks: np.ndarray) -> np.ndarray:
+    def _quiet(self, active: Tensor) -> Tensor:
+        """`quiet` where leads are so active, linear between its places, (batch, token, 8, BANDS)."""
+        places, quiet = _like(self.activity, active), _like(self.quiet, active).T
+        above = torch.searchsorted(places, active).clamp(1, len(places) - 1)
+        low, high = places[above - 1], places[above]
+        share = ((active - low) / (high - low)).clamp(0.0, 1.0)
+        return torch.lerp(quiet[above - 1], quiet[above], share[..., None])
+
+    def context(self, beats: Tensor, noise_mv: Tensor, tracks: Tensor) -> Tensor:
         """What the network is told about every token: the rendered beats, the expected size, the rhythm."""
-        count = tokens_of(beats.shape[2])
-        level = np.log(noise_mv / 0.01).reshape(len(noise_mv), 1, -1).repeat(count, axis=1)
-        return np.concatenate([to_tokens(beats) / self.beat, level, tracks], axis=2)
+        level = torch.log(noise_mv / 0.01).flatten(1)[:, None].expand(-1, tokens_of(beats.shape[2]), -1)
+        return torch.cat([to_tokens(beats) / _like(self.beat, beats), level, tracks], dim=2)
 
 
-def envelope_parts(beats: np.ndarray, noise_mv: np.ndarray) -> tuple[np.ndarray, ...]:
+def envelope_parts(beats: Tensor, noise_mv: Tensor) -> tuple[Tensor, ...]:
     """Squares of noise, beat, beat slope (per 4 ms) and its mean over frequencies, each (batch, token, 8, HOP).
 
     `noise_mv` has the shape (batch, 8, BANDS).
     """
-    noise = noise_mv[:, None, :, BAND_OF] ** 2
-    beat, slope = _energy(beats), _energy(np.gradient(beats, axis=2))
-    return np.broadcast_to(noise, beat.shape), beat, slope, slope.mean(3, keepdims=True) + 0 * slope
+    noise = _of_bands(noise_mv**2)[:, None]
+    beat, slope = _energy(beats), _energy(torch.gradient(beats, dim=2)[0])
+    return noise.expand_as(beat), beat, slope, slope.mean(3, keepdim=True).expand_as(slope)
 
 
-def activities(parts: Sequence[np.ndarray]) -> np.ndarray:
+def activities(parts: Sequence[Tensor]) -> Tensor:
     """Logarithm of a token's square of the beat slope over the strip's mean, (batch, token, 8)."""
     slope = parts[3][..., 0]
-    return np.log((slope + 1e-12) / (slope.mean(axis=1, keepdims=True) + 1e-12))
+    return torch.log((slope + 1e-12) / (slope.mean(dim=1, keepdim=True) + 1e-12))
 
 
-def noise_levels(residual: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def noise_levels(residual: Tensor, weight: Tensor) -> Tensor:
     """Typical size of residual strips (mV) per lead and band, (batch, 8, BANDS), where `weight` is not 0."""
-    tokens = to_tokens(residual).reshape(len(residual), -1, LEAD_COUNT, HOP)
-    levels = np.full((len(residual), LEAD_COUNT, BANDS), 0.01)
+    tokens = to_tokens(residual).unflatten(2, (LEAD_COUNT, HOP))
+    levels = residual.new_full((len(residual), LEAD_COUNT, BANDS), 0.01)
     for row, used in enumerate(weight > 0):
         if used.any():
             levels[row] = _levels(tokens[row : row + 1, used])[0]
-    return np.clip(levels, *NOISE_LIMITS_MV)
+    return levels.clamp(*NOISE_LIMITS_MV)
 
 
-def _levels(tokens: np.ndarray) -> np.ndarray:
+def _levels(tokens: Tensor) -> Tensor:
     """Robust SD of tokens (batch, token, 8, HOP) over each lead and band, (batch, 8, BANDS)."""
-    size = np.abs(tokens)
-    bands = [np.median(size[..., BAND_OF == band], axis=(1, 3)) for band in range(BANDS)]
-    return 1.4826 * np.stack(bands, axis=-1)
+    bands = tokens.abs().transpose(1, 2).split(np.bincount(BAND_OF).tolist(), dim=-1)
+    return 1.4826 * torch.stack([_median(band.flatten(2)) for band in bands], dim=-1)
 
 
-def _energy(strips: np.ndarray) -> np.ndarray:
+def _median(rows: Tensor) -> Tensor:
+    """Median along the last axis; of an even number the mean of the middle two."""
+    count = rows.shape[-1]
+    low, high = (rows.kthvalue(place + 1, dim=-1).values for place in ((count - 1) // 2, count // 2))
+    return (low + high) / 2
+
+
+def _energy(strips: Tensor) -> Tensor:
     """Squares of tokens, spread over neighbouring tokens and frequencies: the phase of a wave is left out."""
-    square = to_tokens(strips).reshape(len(strips), -1, LEAD_COUNT, HOP) ** 2
-    wide = np.pad(square, ((0, 0), (1, 1), (0, 0), (1, 1)), mode="edge")
+    square = to_tokens(strips).unflatten(2, (LEAD_COUNT, HOP)) ** 2
+    wide = torch.cat([square[:, :1], square, square[:, -1:]], dim=1)
     wide = wide[:, :-2] + 2 * wide[:, 1:-1] + wide[:, 2:]
+    wide = torch.cat([wide[..., :1], wide, wide[..., -1:]], dim=-1)
     return (wide[..., :-2] + 2 * wide[..., 1:-1] + wide[..., 2:]) / 16
 
 
-def render(
-    beats: Sequence[np.ndarray],
-    timings: Sequence[Timing],
-    instants: Sequence[np.ndarray],
-    samples: int,
-    others: Sequence[Mapping] | None = None,
-) -> np.ndarray:
-    """Rendered strips of several hearts on their rhythms, mV, (batch, 8, samples) at `FS`, high-passed.
-
-    `others`, where given, holds for each strip the beats of another shape, as in `models.beat.render_strip`.
-    """
-    others = others or [{}] * len(beats)
-    parts = zip(beats, timings, instants, others, strict=True)
-    return high_passed(
-        np.stack([render_strip(beat, timing, at, FS, samples, more) for beat, timing, at, more in parts])
-    )
+def _of_bands(numbers: Tensor) -> Tensor:
+    """Numbers of each band, (..., BANDS), as numbers of each frequency, (..., HOP)."""
+    return numbers @ _SPREAD.to(numbers)
 
 
-def high_passed(strips: np.ndarray) -> np.ndarray:
-    """Strips at `FS` without baseline wander below `HIGH_PASS_HZ`; no phase is shifted."""
-    return sosfiltfilt(_SECTIONS, strips, axis=2, padlen=min(PADDING, strips.shape[2] - 1))
+def _like(numbers: np.ndarray, tensor: Tensor) -> Tensor:
+    """The numbers on the tensor's device and in its precision."""
+    return torch.as_tensor(numbers).to(tensor)
 
 
 def track(beats_s: np.ndarray, kinds: np.ndarray, samples: int) -> np.ndarray:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from models.beat import (
     FRAME_MS,
@@ -15,10 +16,17 @@ from models.beat import (
     SETTLED,
     Timing,
     extract_beat,
-    render_strip,
     settled,
     smoothed,
 )
+from models.beats import side_by_side
+from models.rendering import high_passed, render
+
+
+def render_strip(beat, timing, beats_s, fs, samples):
+    """One strip, before any filter."""
+    at = side_by_side([beats_s], [timing])
+    return render(torch.from_numpy(beat[None]), at, samples, fs)[0].numpy()
 
 
 @pytest.fixture
@@ -146,3 +154,36 @@ def test_a_beat_settles_towards_the_level_of_the_next(beat):
     assert np.array_equal(mended[:, until_t], away[:, until_t])
     before, after = (one[:, -10:].mean(axis=1) - one[:, :10].mean(axis=1) for one in (away, mended))
     assert np.allclose(after, (1 - SETTLED) * before, atol=0.02 * np.abs(before).max())
+
+
+def test_rendering_places_every_sample_where_the_timing_says(beat, timing):
+    beats = np.arange(-1, 4) * 1.1
+    strip = render_strip(beat, timing, beats, 500.0, 1000)
+    times = np.arange(1000) / 500
+    since = times - beats[np.searchsorted(timing.borders(beats), times)]
+    frame = timing.to_frame(1000 * since + timing.r)
+    plain = np.stack([np.interp(frame, FRAME_MS, lead) for lead in beat])
+    apart = np.abs(times[:, None] - timing.borders(beats)).min(axis=1) > 0.031
+    assert apart.mean() > 0.9 and np.abs(strip - plain)[:, apart].max() < 1e-4
+
+
+def test_beats_that_are_not_kept_have_the_other_shape_and_timing(beat, timing):
+    beats, kept = np.arange(-1, 4) * 1.1, np.array([True, True, False, True, True])
+    at = side_by_side([beats, beats], [timing, timing], [kept, np.ones(5, bool)])
+    two = torch.from_numpy(np.stack([beat, beat]))
+    slow = replace(timing, qrs=140.0, qt=430.0)
+    mixed, plain = render(two, at, 1000, 500.0, other=(-two, slow)).numpy()
+    assert np.array_equal(plain, render_strip(beat, timing, beats, 500.0, 1000))
+    start, stop = (500 * timing.borders(beats)[1:3] + (16, -16)).astype(int)
+    inverted = -render_strip(beat, slow, beats, 500.0, 1000)
+    assert np.allclose(mixed[:, start:stop], inverted[:, start:stop], atol=1e-6)
+    assert np.allclose(mixed[:, : start - 32], plain[:, : start - 32], atol=1e-6)
+
+
+def test_the_high_pass_takes_wander_and_leaves_waves_where_they_are():
+    times = torch.arange(2500) / 250
+    wander, wave = (torch.sin(2 * torch.pi * hz * times)[None, None] for hz in (0.1, 5.0))
+    left = high_passed(0.5 * wander + 0.1 * wave)
+    assert (left - 0.1 * wave)[..., 250:-250].abs().max() < 0.005, "of 0.5 mV"
+    gain = high_passed(torch.sin(2 * torch.pi * 0.5 * times)[None, None])[..., 500:-500].abs().max()
+    assert gain == pytest.approx(0.5, abs=0.02), "twice through 3 dB"

@@ -17,11 +17,12 @@ def test_drawn_residuals_have_the_noise_that_was_asked_for():
     beats = 0.2 * draw.standard_normal((2, LEAD_COUNT, SAMPLES)) * (np.arange(SAMPLES) % 200 < 30)
     noise = np.exp(draw.normal(np.log(0.01), 0.3, (2, LEAD_COUNT, BANDS)))
     tokens = draw.standard_normal((2, tokens_of(SAMPLES), TOKEN)) * 1.3
+    tokens, beats, noise = map(torch.from_numpy, (tokens, beats, noise))
     drawn = scale.drawn(tokens, beats, noise)
-    whole = np.ones((2, tokens_of(SAMPLES)))
+    whole = torch.ones((2, tokens_of(SAMPLES)))
     assert np.allclose(noise_levels(drawn, whole) / noise, 1, atol=0.06), "ends apart, exact"
     plain = noise_levels(scale.from_unit(tokens, beats, noise), whole) / noise
-    assert np.abs(np.log(plain)).max() > 0.2
+    assert plain.log().abs().max() > 0.2
     both = to_tokens(drawn)[:, 2:-2], to_tokens(scale.from_unit(tokens, beats, noise))[:, 2:-2]
     share = (both[0] / both[1]).reshape(2, -1, LEAD_COUNT, TOKEN // LEAD_COUNT)
     assert np.allclose(share, share[:, :1], rtol=1e-6), "sized as a whole, not token by token"
@@ -29,8 +30,8 @@ def test_drawn_residuals_have_the_noise_that_was_asked_for():
 
 def test_silence_stays_silence():
     scale = load_generator("ptbxl", device="cpu").checkpoint.scale
-    beats, noise = np.zeros((1, LEAD_COUNT, SAMPLES)), np.full((1, LEAD_COUNT, BANDS), 0.01)
-    drawn = scale.drawn(np.zeros((1, tokens_of(SAMPLES), TOKEN)), beats, noise)
+    beats, noise = torch.zeros((1, LEAD_COUNT, SAMPLES)), torch.full((1, LEAD_COUNT, BANDS), 0.01)
+    drawn = scale.drawn(torch.zeros((1, tokens_of(SAMPLES), TOKEN)), beats, noise)
     assert not drawn.any()
 
 

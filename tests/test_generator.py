@@ -142,6 +142,22 @@ def test_a_batch_too_large_for_a_gpu_is_halved(generator, monkeypatch):
     assert seen == [3, 1, 1, 1]
 
 
+def test_a_batch_made_at_once_as_on_a_gpu_holds_the_same_ecgs(generator, monkeypatch):
+    texts = ("sinus rhythm", "ventricular bigeminy", "atrial fibrillation", "left bundle branch block")
+    asked = [PATIENT.replace(text=text, heart_rate=rate) for text in texts for rate in (50, 90, 140)]
+    expected = generator.generate(asked, range(len(asked))).signals
+    sizes = []
+
+    def at_once(work, items, device, most):
+        sizes.append(len(items))
+        return [work(items)]
+
+    monkeypatch.setattr("models.generator.in_parts", at_once)
+    together = generator.generate(asked, range(len(asked))).signals
+    assert sizes == [12], "filled up to 16 for the networks"
+    assert np.abs(together - expected).max() < 0.002, "mV: single precision alone"
+
+
 def test_one_leap_gives_nearly_what_many_steps_give(generator):
     """The leap is an approximation: the ECG must be the same one, and nearer to it than other seeds' are."""
     slow = load_generator("ptbxl", device="cpu", steps=8)
