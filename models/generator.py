@@ -164,7 +164,10 @@ class BundledGenerator:
 
     def strips(self, requests: Sequence[Request]) -> tuple[np.ndarray, np.ndarray]:
         """Twelve leads (mV), shape (request, 12, sample), and latent hearts, shape (request, dimension)."""
-        parts = in_parts(self._generate, requests, self.device, self.batch)
+        with torch.autocast(
+            self.device.type, enabled=False
+        ):  # a caller's would round signals, not networks alone
+            parts = in_parts(self._generate, requests, self.device, self.batch)
         if not parts:
             dimension = self.checkpoint.heart.dimension
             return np.zeros((0, len(LEADS), SAMPLES), np.float32), np.zeros((0, dimension))

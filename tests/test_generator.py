@@ -44,6 +44,12 @@ def test_same_seed_same_ecg_whatever_the_batch(generator):
     assert np.array_equal(together.signals[::-1], reverse.signals)
 
 
+def test_autocast_about_it_changes_nothing(generator):
+    expected = generator.generate([PATIENT], [1]).signals
+    with torch.autocast("cpu", torch.bfloat16):
+        assert np.array_equal(generator.generate([PATIENT], [1]).signals, expected)
+
+
 def test_other_seed_other_heart(generator):
     pair = generator.generate([PATIENT, PATIENT], [1, 2])
     assert not np.allclose(pair.signals[0], pair.signals[1])
