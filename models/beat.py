@@ -38,6 +38,7 @@ SHORTEST_ST = 60.0
 SEARCH_MS = np.arange(-16.0, 17.0, 2.0)
 SMOOTH_MS = 3.5
 """Standard deviation of the Gaussian that `smooth` smooths by: half of what comes at 54 Hz passes, 91 % at 20 Hz."""
+_QRS_KEPT_MS, _KEPT_FADE_MS = (-10.0, FRAME_QRS + 20.0), 12.0
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,8 @@ def _rise(position: np.ndarray) -> np.ndarray:
     return rise(torch.from_numpy(position)).numpy()
 
 
-_QRS_KEPT = _rise((FRAME_MS + 10.0) / 12.0) * _rise((FRAME_QRS + 20.0 - FRAME_MS) / 12.0)
+_QRS_KEPT = _rise((FRAME_MS - _QRS_KEPT_MS[0]) / _KEPT_FADE_MS)
+_QRS_KEPT *= _rise((_QRS_KEPT_MS[1] - FRAME_MS) / _KEPT_FADE_MS)
 """1 where a QRS complex is, fading to 0 about it."""
 _SETTLING = _rise((FRAME_MS - FRAME_QT) / (FRAME_MS[-1] - FRAME_QT) - 0.5)
 

@@ -164,9 +164,8 @@ class BundledGenerator:
 
     def strips(self, requests: Sequence[Request]) -> tuple[np.ndarray, np.ndarray]:
         """Twelve leads (mV), shape (request, 12, sample), and latent hearts, shape (request, dimension)."""
-        with torch.autocast(
-            self.device.type, enabled=False
-        ):  # a caller's would round signals, not networks alone
+        # a caller's autocast would round signals, not networks alone
+        with torch.autocast(self.device.type, enabled=False):
             parts = in_parts(self._generate, requests, self.device, self.batch)
         if not parts:
             dimension = self.checkpoint.heart.dimension
