@@ -92,7 +92,8 @@ class DiffuSETS:
         batch: int = 64,
     ) -> None:
         diffusion.equal_times(steps)
-        self.device, self.sampler, self.steps, self.batch = torch.device(device), sampler, steps, batch
+        self.device, self.sampler, self.steps = torch.device(device), sampler, steps
+        self.batch = batch if self.device.type == "cuda" else 1
         self.networks, self.vectors = networks, vectors
         for net in (networks.unet, networks.encoder, networks.decoder):
             net.to(self.device)

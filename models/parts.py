@@ -1,13 +1,14 @@
-"""Requests in parts that fit: one by one on a processor, in batches on a GPU, halved where memory ends."""
+"""Requests in parts that fit: side by side on a processor, in batches on a GPU, halved where memory ends."""
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import TypeVar
 
 import torch
 from threadpoolctl import ThreadpoolController
-from torch import Tensor
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -33,11 +34,11 @@ def choose_device(device: str | None = None) -> torch.device:
 def in_parts(
     work: Callable[[Sequence[Item]], Made], items: Sequence[Item], device: torch.device, most: int
 ) -> list[Made]:
-    """`work` of every part of the items, in their order.
+    """`work` of every part of the items, in their order; a part has at most `most`.
 
-    On a CPU each item is a part, so that its bits depend on no other, and parts are worked on side by side, one
-    PyTorch thread each: threads inside small networks cost more than they give, and ten times more where the
-    cores are busy. On a GPU a part has `most` items, and half as many from where its memory ends.
+    On a CPU parts of nearly the same size are worked on side by side, one PyTorch thread each: threads inside small
+    networks cost more than they give, and ten times more where the cores are busy. On a GPU parts have half as many
+    items from where its memory ends.
     """
     if not items:
         return []
@@ -45,15 +46,23 @@ def in_parts(
         return halving(work, items, most)
     threads = torch.get_num_threads()
     workers = min(len(items), threads)
+    parts = shares(items, most, workers)
     with _pools().limit(limits=1, user_api="blas"):  # NumPy's own threads would spin beside ours
         if workers > 1:
             with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                return list(pool.map(work, [[item] for item in items]))
+                return list(pool.map(work, parts))
         torch.set_num_threads(1)
         try:
-            return [work([item]) for item in items]
+            return [work(part) for part in parts]
         finally:
             torch.set_num_threads(threads)
+
+
+def shares(items: Sequence[Item], most: int, workers: int) -> list[Sequence[Item]]:
+    """The items in parts of at most `most`, as many parts for each worker, as near to one size as they come."""
+    count = min(math.ceil(len(items) / (most * workers)) * workers, len(items))
+    ends = [part * len(items) // count for part in range(count + 1)]
+    return [items[start:stop] for start, stop in pairwise(ends)]
 
 
 @functools.cache
@@ -87,9 +96,3 @@ def halving(work: Callable[[Sequence[Item]], Made], items: Sequence[Item], most:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
     return made
-
-
-def filled_up(rows: Tensor) -> Tensor:
-    """The rows repeated up to a power of two, so that a compiled network meets few sizes."""
-    size = 1 << (len(rows) - 1).bit_length()
-    return rows if size == len(rows) else rows[torch.arange(size, device=rows.device) % len(rows)]

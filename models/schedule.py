@@ -12,13 +12,17 @@ from models.texture import Texture
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how hard both networks are trained; batches are of all processes; `save_every` in seconds."""
+    """How long and how hard both networks are trained; batches are of all processes; `save_every` in seconds.
+
+    `straight_depth` are the blocks of the strip network that is straightened; as many as there are, if not said.
+    """
 
     heart_steps: int = 1500
     heart_batch: int = 256
     strip_steps: int = 3000
     strip_batch: int = 64
     straight_steps: int = 2000
+    straight_depth: int | None = None
     texture_steps: int = 8000
     rate: float = 1e-3
     seed: int = 7

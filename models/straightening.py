@@ -1,4 +1,7 @@
-"""Straightens the strip's flow: it learns its own ways anew as straight lines, which one evaluation goes whole."""
+"""Straightens the strip's flow: it learns its own ways anew as straight lines, which one evaluation goes whole.
+
+A network of fewer blocks may learn them in its place: straight lines ask less of it than the ways of records did.
+"""
 
 import copy
 import math
@@ -7,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from models import flow
 from models.batches import UNKNOWN_SHARE, StripBatches, oversampling
@@ -31,7 +35,8 @@ def straightened(checkpoint: Checkpoint, batches: StripBatches, run: Run) -> Che
     """The checkpoint with its strip network after so many straightening steps of the schedule.
 
     The state is kept at `straight.pt` in the run's folder: the same call goes on where it was killed, one from another
-    strip network begins anew. For one process.
+    strip network begins anew. With `straight_depth` the network that learns has so many of its teacher's blocks. For
+    one process.
 
     Source: Liu et al. 2022, section 2.2 (reflow), here in the coordinates in which what a flow does to normal data is
     standing still, see `models.flow.sample`.
@@ -40,7 +45,8 @@ def straightened(checkpoint: Checkpoint, batches: StripBatches, run: Run) -> Che
     if not steps:
         return checkpoint
     teacher = copy.deepcopy(checkpoint.strip_net).to(crew.device).eval().requires_grad_(False)
-    descent = _begun(teacher, run.folder / "straight.pt", crew)
+    pupil = pupil_of(teacher, run.schedule.straight_depth or teacher.config.depth)
+    descent = _begun(pupil, teacher, run.folder / "straight.pt", crew)
     index = np.flatnonzero(batches.material.table["fold"].to_numpy() != VALIDATION_FOLD)
     draws = Draws(index, oversampling([batches.material.statements[row] for row in index]))
     losses: list[float] = []
@@ -65,18 +71,37 @@ def straightened(checkpoint: Checkpoint, batches: StripBatches, run: Run) -> Che
             descent.save()
     descent.save()
     net = copy.deepcopy(descent.average).cpu().eval().requires_grad_(False)
-    facts = {**checkpoint.facts, "straight_steps": descent.step}
+    facts = {**checkpoint.facts, "straight_steps": descent.step, "straight_depth": net.config.depth}
     if losses:
         facts["straight_loss"] = float(np.mean(losses[-100:]))
     return replace(checkpoint, facts=facts, strip_net=net)
 
 
-def _begun(teacher: StripNet, file: Path, crew: Crew) -> Descent:
-    """The descent from a teacher: where it was left, or from the beginning where another teacher's was left there."""
+def pupil_of(teacher: StripNet, depth: int) -> StripNet:
+    """A copy of a strip network with so many of its blocks, the first and the last one among them.
+
+    Raises
+    ------
+    ValueError
+        Where the teacher has fewer blocks.
+    """
+    if not 1 <= depth <= teacher.config.depth:
+        raise ValueError(
+            f"straight depth must be 1 to {teacher.config.depth}, the blocks there are, got {depth}"
+        )
+    kept = np.linspace(teacher.config.depth - 1, 0, depth).round().astype(int)[::-1]
+    pupil = copy.deepcopy(teacher)
+    pupil.blocks = nn.ModuleList(pupil.blocks[int(block)] for block in kept)
+    pupil.config = replace(teacher.config, depth=depth)
+    return pupil
+
+
+def _begun(pupil: StripNet, teacher: StripNet, file: Path, crew: Crew) -> Descent:
+    """The descent of a pupil: where it was left, or from the beginning where another teacher's was left there."""
     mark = float(sum(weights.double().abs().sum() for weights in teacher.parameters()))
-    descent = Descent(copy.deepcopy(teacher), file, crew, RATE, 0.0)
+    descent = Descent(copy.deepcopy(pupil), file, crew, RATE, 0.0)
     if descent.step and descent.notes.get("teacher") != mark:
         file.unlink()
-        descent = Descent(copy.deepcopy(teacher), file, crew, RATE, 0.0)
+        descent = Descent(copy.deepcopy(pupil), file, crew, RATE, 0.0)
     descent.notes = {"teacher": mark}
     return descent

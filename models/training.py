@@ -60,6 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
         "heart_steps": chosen.heart_steps,
         "strip_steps": chosen.strip_steps,
         "straight_steps": _straight_steps(chosen),
+        "straight_depth": chosen.straight_depth,
         "texture_steps": chosen.texture_steps,
         "seed": chosen.seed,
     }
@@ -370,6 +371,11 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     say("--strip-steps", type=int, default=Schedule.strip_steps, help="0: the strip network of --warm-start")
     usual = f"{Schedule.straight_steps}, and 0 with --strip-steps 0, if not said"
     say("--straight-steps", type=int, help=f"to straighten the strip's flow; {usual}")
+    say(
+        "--straight-depth",
+        type=int,
+        help="blocks of the strip network that learns these lines; all if not said",
+    )
     say("--texture-steps", type=int, default=Schedule.texture_steps, help="0: no texture")
     say("--heart-steps", type=int, default=Schedule.heart_steps)
     say("--batch", type=int, default=Schedule.strip_batch, help="strips per step, of all processes")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.acceleration import Compiled, half, peak_memory, quick
+from models.acceleration import Compiled, Graphed, half, peak_memory, quick
 from models.denoiser import StripNet, StripNetConfig
 from models.ecg import Conditions
 from models.generator import load_generator
@@ -51,6 +51,29 @@ def test_a_trace_gives_the_same_numbers_for_every_shape_and_thread():
     with torch.no_grad(), ThreadPoolExecutor(4) as pool:
         for inputs, found in zip(asked, pool.map(lambda inputs: fast(*inputs), asked), strict=True):
             assert torch.allclose(found, net(*inputs), atol=1e-6)
+
+
+def test_a_trace_gives_every_row_the_same_bits_whatever_is_beside_it():
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(40, 40), torch.nn.Tanh(), torch.nn.Linear(40, 7)).eval()
+    fast, rows = quick(net, CPU), torch.randn(9, 40)
+    with torch.no_grad():
+        assert torch.equal(fast(rows)[4:5], fast(rows[4:5])) and torch.equal(fast(rows)[7:], fast(rows[7:]))
+
+
+def test_graphs_are_made_for_powers_of_two_alone(monkeypatch):
+    seen = []
+
+    def compiled(net, **given):
+        return lambda x, t: seen.append(len(x)) or net(x) * t[:, None]
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    net = torch.nn.Linear(3, 2)
+    graphs = Graphed(net)
+    for count in (1, 3, 4, 5, 7):
+        x, t = torch.randn(count, 3), torch.randn(count)
+        assert torch.allclose(graphs(x, t), net(x) * t[:, None])
+    assert seen == [1, 4, 4, 8, 8]
 
 
 def test_a_cpu_keeps_full_precision():

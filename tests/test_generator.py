@@ -160,8 +160,14 @@ def test_a_batch_made_at_once_as_on_a_gpu_holds_the_same_ecgs(generator, monkeyp
 
     monkeypatch.setattr("models.generator.in_parts", at_once)
     together = generator.generate(asked, range(len(asked))).signals
-    assert sizes == [12], "filled up to 16 for the networks"
-    assert np.abs(together - expected).max() < 0.002, "mV: single precision alone"
+    assert sizes == [12] and np.array_equal(together, expected), "the networks see one at a time"
+    part = generator.checkpoint
+    for name, net in (("heart", part.heart_net), ("strip", part.strip_net), ("texture", part.texture)):
+        owner = f"_{name}" if name == "texture" else f"_{name}_net"
+        monkeypatch.setattr(generator, owner, net)
+    at_once_as_well = generator.generate(asked, range(len(asked))).signals
+    beside_each_other = generator.generate(asked, range(len(asked))).signals
+    assert np.abs(beside_each_other - expected).max() < 0.002, "mV: single precision alone"
 
 
 def test_one_leap_gives_nearly_what_many_steps_give(generator):

@@ -1,9 +1,9 @@
-"""Requests in parts: order, one by one on a processor, halved where a GPU's memory ends."""
+"""Requests in parts: order, shares of a processor's threads, halved where a GPU's memory ends."""
 
 import pytest
 import torch
 
-from models.parts import choose_device, halving, in_parts
+from models.parts import choose_device, halving, in_parts, shares
 
 
 def small_memory(holds, seen):
@@ -40,11 +40,21 @@ def test_other_failures_pass():
         halving(work, [1, 2], 2)
 
 
-def test_on_a_processor_each_is_by_itself_and_in_order():
+def test_on_a_processor_threads_share_in_order():
     seen = []
-    made = in_parts(small_memory(1, seen), list(range(5)), torch.device("cpu"), 4)
-    assert made == [[0], [2], [4], [6], [8]] and seen == [1] * 5
+    made = in_parts(small_memory(4, seen), list(range(11)), torch.device("cpu"), 4)
+    assert [value for part in made for value in part] == [2 * item for item in range(11)]
+    assert max(seen) <= 4 and max(seen) - min(seen) <= 1
     assert in_parts(small_memory(1, seen), [], torch.device("cpu"), 4) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "workers", "sizes"), [(1, 1, [1]), (3, 2, [1, 2]), (8, 1, [8]), (17, 2, [4, 4, 4, 5])]
+)
+def test_shares_are_as_many_for_each_worker(count, workers, sizes):
+    parts = shares(list(range(count)), 8, workers)
+    assert [item for part in parts for item in part] == list(range(count))
+    assert [len(part) for part in parts] == sizes
 
 
 def test_a_gpu_is_given_batches(monkeypatch):

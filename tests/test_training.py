@@ -17,7 +17,7 @@ from models.fitting import strip_conditions
 from models.generator import load_generator
 from models.preparation import prepare
 from models.shards import open_shards, shard_job
-from models.straightening import straightened
+from models.straightening import pupil_of, straightened
 from models.synthetic import Simulator
 from models.training import Run, Schedule, train
 
@@ -114,6 +114,23 @@ class Killed(StripBatches):
             raise KeyboardInterrupt
         self.left -= 1
         return super().drawn(*asked)
+
+
+def test_straight_lines_may_be_learnt_by_fewer_blocks(material, trained, tmp_path):
+    checkpoint, _ = load_checkpoint(trained / "small.safetensors")
+    rows = strip_conditions(material, checkpoint.heart.encoding)
+    batches = StripBatches(material, checkpoint.scale, rows, torch.device("cpu"))
+    run = Run(tmp_path, tmp_path / "none.safetensors", Schedule(straight_steps=2, straight_depth=2))
+    made = straightened(checkpoint, batches, run)
+    assert made.facts["straight_depth"] == len(made.strip_net.blocks) == 2 < checkpoint.strip_net.config.depth
+    save_checkpoint(tmp_path / "two.safetensors", made)
+    assert len(load_checkpoint(tmp_path / "two.safetensors")[0].strip_net.blocks) == 2
+    first, last = pupil_of(checkpoint.strip_net, 2).blocks
+    for block, place in ((first, 0), (last, -1)):
+        expected = checkpoint.strip_net.blocks[place].state_dict()
+        assert all(torch.equal(weights, expected[name]) for name, weights in block.state_dict().items())
+    with pytest.raises(ValueError, match="straight depth must be 1 to 6, the blocks there are, got 7"):
+        pupil_of(checkpoint.strip_net, 7)
 
 
 def test_a_straightening_that_was_killed_ends_the_same(material, trained, tmp_path):
