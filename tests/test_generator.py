@@ -165,7 +165,6 @@ def test_a_batch_made_at_once_as_on_a_gpu_holds_the_same_ecgs(generator, monkeyp
     for name, net in (("heart", part.heart_net), ("strip", part.strip_net), ("texture", part.texture)):
         owner = f"_{name}" if name == "texture" else f"_{name}_net"
         monkeypatch.setattr(generator, owner, net)
-    at_once_as_well = generator.generate(asked, range(len(asked))).signals
     beside_each_other = generator.generate(asked, range(len(asked))).signals
     assert np.abs(beside_each_other - expected).max() < 0.002, "mV: single precision alone"
 
