@@ -114,7 +114,8 @@ class BundledGenerator:
         self.name = checkpoint.facts["name"]
         self.digest = f"{digest}-{steps or 'leap'}" + ("-bf16" if on_gpu else "")
         self.reader = Reader(checkpoint.reports, text_encoder) if checkpoint.reports else None
-        self._heart_net = checkpoint.heart_net if on_gpu else quick(checkpoint.heart_net, self.device)
+        heart_net = checkpoint.heart_net
+        self._heart_net = heart_net if on_gpu else quick(heart_net, self.device, together=ON_CPU)
         self._strip_net = quick(checkpoint.strip_net, self.device)
         self._texture = quick(checkpoint.texture, self.device) if checkpoint.texture else None
         self._told: set[str] = set()

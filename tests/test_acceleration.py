@@ -56,9 +56,14 @@ def test_a_trace_gives_the_same_numbers_for_every_shape_and_thread():
 def test_a_trace_gives_every_row_the_same_bits_whatever_is_beside_it():
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Linear(40, 40), torch.nn.Tanh(), torch.nn.Linear(40, 7)).eval()
-    fast, rows = quick(net, CPU), torch.randn(9, 40)
-    with torch.no_grad():
-        assert torch.equal(fast(rows)[4:5], fast(rows[4:5])) and torch.equal(fast(rows)[7:], fast(rows[7:]))
+    rows = torch.randn(19, 40)
+    for together in (1, 8):
+        fast = quick(net, CPU, together)
+        with torch.no_grad():
+            whole = fast(rows)
+            assert torch.allclose(whole, net(rows), atol=1e-6)
+            assert all(torch.equal(whole[at : at + 1], fast(rows[at : at + 1])) for at in range(19))
+            assert torch.equal(whole[7:], fast(rows[7:]))
 
 
 def test_graphs_are_made_for_powers_of_two_alone(monkeypatch):
