@@ -11,10 +11,23 @@ from dataclasses import replace
 import numpy as np
 
 from models.beat import FRAME_MS, FRAME_QRS, Timing
+from models.ecg import INDEPENDENT_LEADS
 
-LIMITS = {"1AVB": ("pr", 200.0), "CLBBB": ("qrs", 120.0), "CRBBB": ("qrs", 120.0), "LAFB": ("axis", -30.0)}
-"""Least PR and QRS, ms, and largest QRS axis, degrees. Source: Surawicz et al. 2009 (AHA/ACCF/HRS)."""
-FURTHEST_TURN = 70.0
+LIMITS = {
+    "1AVB": ("pr", 200.0),
+    "CLBBB": ("qrs", 120.0),
+    "CRBBB": ("qrs", 120.0),
+    "LAFB": ("axis", -30.0),
+    "VCLVH": ("voltage", 1.0),
+    "HVOLT": ("voltage", 1.0),
+}
+"""Least PR and QRS, ms, largest QRS axis, degrees, least `voltage`. Source: Surawicz et al. 2009 (AHA/ACCF/HRS)."""
+SOKOLOW_LYON_MV, CORNELL_MV, AVL_MV = 3.5, 2.8, 1.1
+"""S in V1 and the larger R of V5 and V6; R in aVL and S in V3; R in aVL. Source: Hancock et al. 2009 (AHA/ACCF/HRS).
+
+Women's lower limit of Cornell's is left out: of the records of folds 1 to 8 with voltage criteria named, 88 % meet
+these, 89 % with it."""
+FURTHEST_TURN, MOST_SCALED = 70.0, 2.0
 _QRS = (FRAME_MS >= 0) & (FRAME_MS <= FRAME_QRS)
 _TURNED = np.clip((FRAME_MS + 20) / 20, 0, 1) * np.clip((FRAME_QRS + 60 - FRAME_MS) / 60, 0, 1)
 
@@ -28,17 +41,32 @@ def qrs_axis(beats: np.ndarray) -> np.ndarray:
     return np.degrees(np.arctan2(2 / np.sqrt(3) * (area[:, 1] - area[:, 0] / 2), area[:, 0]))
 
 
+def voltage(beats: np.ndarray) -> np.ndarray:
+    """QRS voltage of beats (mV) over the nearest limit of left ventricular hypertrophy, (batch, 8, sample) -> (batch,)."""
+    leads = {name: beats[:, place, _QRS] for place, name in enumerate(INDEPENDENT_LEADS)}
+    r_v5, r_v6, r_avl = (
+        part.max(axis=1) for part in (leads["V5"], leads["V6"], leads["I"] - leads["II"] / 2)
+    )
+    s_v1, s_v3 = (-leads[name].min(axis=1) for name in ("V1", "V3"))
+    criteria = (s_v1 + np.maximum(r_v5, r_v6)) / SOKOLOW_LYON_MV, (r_avl + s_v3) / CORNELL_MV, r_avl / AVL_MV
+    return np.max(criteria, axis=0)
+
+
 def beyond(code: str, beats: np.ndarray, timings: Sequence[Timing]) -> np.ndarray:
     """How far each heart lies on the wrong side of a statement's limit: log of the ratio, or degrees; <= 0 obeys."""
     name, limit = LIMITS[code]
     if name == "axis":
         return (qrs_axis(beats) - limit + 180) % 360 - 180
+    if name == "voltage":
+        return np.log(limit / np.maximum(voltage(beats), 1e-3))
     return np.log(limit / np.array([getattr(timing, name) for timing in timings]))
 
 
 def mirrored(code: str, beat: np.ndarray, timing: Timing, by: float) -> tuple[np.ndarray, Timing]:
     """The heart as far on the right side of the limit as it was on the wrong one."""
     name, limit = LIMITS[code]
+    if name == "voltage":
+        return beat * (1 + (min(np.exp(2 * by), MOST_SCALED) - 1) * _TURNED), timing
     if name != "axis":
         return beat, replace(timing, **{name: limit * np.exp(by)})
     turn = np.radians(min(2 * by, FURTHEST_TURN)) * _TURNED

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.beat import FRAME_MS, Timing
-from models.definitions import LIMITS, beyond, mirrored, qrs_axis
+from models.definitions import LIMITS, beyond, mirrored, qrs_axis, voltage
 
 TIMING = Timing(pr=180.0, qrs=100.0, qt=400.0, r=40.0, tpte=84.0)
 
@@ -40,3 +40,27 @@ def test_axis_is_mirrored_and_the_chest_leads_stay():
     after, timing = mirrored("LAFB", before, TIMING, wrong)
     assert qrs_axis(after[None])[0] == pytest.approx(-45.0, abs=3.0)
     assert np.array_equal(after[2:], before[2:]) and timing == TIMING
+
+
+def tall(times):
+    """A beat with a S of 1.2 mV in V1 and V3 and an R of 1.4 mV in V5, so many times as large; its T wave as it is."""
+    bump, late = (np.exp(-0.5 * ((FRAME_MS - at) / 15) ** 2) for at in (50, 316))
+    beat = np.zeros((8, len(FRAME_MS)))
+    beat[[2, 4]], beat[6] = -1.2 * times * bump, 1.4 * times * bump
+    return beat + 0.3 * late
+
+
+@pytest.mark.parametrize("code", ["VCLVH", "HVOLT"])
+def test_voltage_is_mirrored_at_the_nearest_criterion_and_the_t_wave_stays(code):
+    before = tall(1.0)
+    assert voltage(before[None])[0] == pytest.approx(2.6 / 3.5, rel=0.01), "Sokolow and Lyon's"
+    after, timing = mirrored(code, before, TIMING, beyond(code, before[None], [TIMING])[0])
+    assert voltage(after[None])[0] == pytest.approx(3.5 / 2.6, rel=0.01)
+    assert np.allclose(after[:, FRAME_MS > 200], before[:, FRAME_MS > 200]) and timing == TIMING
+    assert beyond(code, tall(1.4)[None], [TIMING])[0] < 0, "tall enough"
+
+
+def test_no_beat_is_made_more_than_twice_as_tall():
+    before = tall(0.1)
+    after, _ = mirrored("VCLVH", before, TIMING, beyond("VCLVH", before[None], [TIMING])[0])
+    assert np.abs(after).max() <= 2 * np.abs(before).max() + 1e-9
