@@ -42,7 +42,7 @@ def qrs_axis(beats: np.ndarray) -> np.ndarray:
 
 
 def voltage(beats: np.ndarray) -> np.ndarray:
-    """QRS voltage of beats (mV) over the nearest limit of left ventricular hypertrophy, (batch, 8, sample) -> (batch,)."""
+    """QRS voltage of beats (mV) over the nearest limit of left ventricular hypertrophy, shape (batch,)."""
     leads = {name: beats[:, place, _QRS] for place, name in enumerate(INDEPENDENT_LEADS)}
     r_v5, r_v6, r_avl = (
         part.max(axis=1) for part in (leads["V5"], leads["V6"], leads["I"] - leads["II"] / 2)
