@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,12 @@ from models.checkpoints import Checkpoint
 from models.crew import Crew
 from models.critic import Critic, figures
 from models.descent import Descent, seeded
+from models.ecg import INDEPENDENT_LEADS, LEADS
 from models.encoding import with_rhythm
 from models.fitting import table_with_means
 from models.generator import BundledGenerator, Request
 from models.preparation import SAMPLES, Material
-from models.strip import FS, levelled
+from models.strip import FS
 from models.texture import Texture, TextureConfig
 
 MOST_MADE = 2048
@@ -63,27 +64,25 @@ class Contest:
         some = np.random.default_rng((seed, CONTEST)).permutation(chosen)[:MOST_MADE]
         plain = BundledGenerator(replace(checkpoint, texture=None), "", torch.device("cpu"))
         requests = requests_like(material, some, said[some], seed)
-        layers = plain.layers(requests)
-        self.rendered, self.added, self.noise_mv = (
-            torch.cat([getattr(part, name) for part in layers]) for name in ("beats", "added", "noise_mv")
-        )
+        made, _ = plain.strips(requests)
+        self.made = made[:, [LEADS.index(lead) for lead in INDEPENDENT_LEADS]]
         self.beats = [np.round(plain.rhythm(request).beats_s * FS).astype(int) for request in requests]
 
     def critic_loss(self, texture: nn.Module, critic: nn.Module, draw: np.random.Generator) -> Tensor:
         """How far the critic is from telling recorded strips (above 1) from corrected ones (below -1)."""
-        batch = self._batch(draw, next(texture.parameters()).device)
+        recorded, made, noise, _ = self._batch(draw, next(texture.parameters()).device)
         with torch.no_grad():
-            shown = batch.shown(texture)
-        right, wrong = critic(_rounded(batch.recorded)), critic(_rounded(shown))
+            shown = texture(made, noise)
+        right, wrong = critic(_rounded(recorded)), critic(_rounded(shown))
         return (functional.relu(1 - right) + functional.relu(1 + wrong)).mean(0).sum()
 
     def texture_loss(self, texture: nn.Module, critic: nn.Module, draw: np.random.Generator) -> Tensor:
         """How well the critic sees through corrected strips, and how much of the corrections waves would feel."""
-        batch = self._batch(draw, next(texture.parameters()).device)
-        shown = batch.shown(texture)
-        shown, change = _rounded(shown), shown - batch.rendered - batch.added
+        _, made, noise, beats = self._batch(draw, next(texture.parameters()).device)
+        shown = texture(made, noise)
+        shown, change = _rounded(shown), shown - made
         unlike = LIKENESS * critic.moments(critic.told_of(shown))
-        return FIDELITY * coherence(change, batch.beats) + unlike - critic(shown).mean(0).sum()
+        return FIDELITY * coherence(change, beats) + unlike - critic(shown).mean(0).sum()
 
     def recorded_figures(self) -> Tensor:
         """What the critic is told of recorded strips, a random part of each, (strip, figure)."""
@@ -97,45 +96,16 @@ class Contest:
         """Recorded strips, mV."""
         return self.material.rendered[rows].astype(np.float32) + self.material.residual[rows]
 
-    def _batch(self, draw: np.random.Generator, device: torch.device) -> "Batch":
-        """Parts of `BATCH` recorded strips and of as many generated ones, (BATCH, 8, CROP)."""
+    def _batch(
+        self, draw: np.random.Generator, device: torch.device
+    ) -> tuple[Tensor, Tensor, Tensor, list[np.ndarray]]:
+        """Recorded and generated strips (mV), noise for the texture, each (BATCH, 8, CROP), and where the beats are."""
         recorded = _window(self._recorded(draw.choice(self.chosen, BATCH)), _start(draw))
-        rows, start = draw.integers(0, len(self.rendered), BATCH), _start(draw)
-        rendered, added = (_window(part[rows], start) for part in (self.rendered, self.added))
-        noise = draw.standard_normal(rendered.shape, np.float32)
-        parts = torch.from_numpy(recorded), rendered, added, torch.from_numpy(noise), self.noise_mv[rows]
-        return Batch(*(part.to(device) for part in parts), [self.beats[row] - start for row in rows])
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """What one step of the contest sees; strips and their parts in mV, (batch, 8, sample).
-
-    Parameters
-    ----------
-    recorded : Tensor
-        Recorded strips.
-    rendered, added : Tensor
-        Beats of generated strips, and what these add to them.
-    noise : Tensor
-        Standard normal, for the texture.
-    noise_mv : Tensor, shape (batch, 8, BANDS)
-        How loud the generated strips are to be.
-    beats : list of ndarray of int
-        Sample of each R in the generated strips.
-    """
-
-    recorded: Tensor
-    rendered: Tensor
-    added: Tensor
-    noise: Tensor
-    noise_mv: Tensor
-    beats: list[np.ndarray]
-
-    def shown(self, texture: nn.Module) -> Tensor:
-        """Generated strips with this texture, as loud as they are to be."""
-        textured = texture(self.rendered + self.added, self.noise)
-        return self.rendered + levelled(textured - self.rendered, self.noise_mv)
+        rows, start = draw.integers(0, len(self.made), BATCH), _start(draw)
+        made = _window(self.made[rows], start)
+        noise = draw.standard_normal(made.shape, np.float32)
+        beats = [self.beats[row] - start for row in rows]
+        return *(torch.from_numpy(part).to(device) for part in (recorded, made, noise)), beats
 
 
 def train_texture(  # noqa: PLR0913 (what a training consists of)
@@ -221,7 +191,7 @@ def _start(draw: np.random.Generator) -> int:
     return int(draw.integers(EDGE, SAMPLES - EDGE - CROP + 1))
 
 
-def _window(strips: Tensor | np.ndarray, start: int) -> Tensor | np.ndarray:
+def _window(strips: np.ndarray, start: int) -> np.ndarray:
     """The same part of all strips."""
     return strips[:, :, start : start + CROP]
 

@@ -25,7 +25,7 @@ from models.rendering import high_passed, render
 from models.reports import Reader, TextEncoder
 from models.rhythm import DOMINANT, VENTRICULAR, Rhythm
 from models.statements import Understanding, recognise
-from models.strip import FS, TOKEN, levelled, track
+from models.strip import FS, TOKEN, track
 from models.texture import QUIET_MV
 from models.traits import TRAITS
 
@@ -37,30 +37,6 @@ ON_GPU, ON_CPU = 256, 8
 """ECGs generated at once; on a CPU so many that their signals stay in a core's cache."""
 POPULATION, RHYTHM, HEART, STRIP, P_WAVE, ECTOPY, TEXTURE, NOTCHES, TRAIT = range(9)
 """Independent streams of one ECG's seed: one part of the ECG changes without stirring the others."""
-
-
-@dataclass(frozen=True, eq=False)
-class Layers:
-    """Strips before texture, as they come apart; `at` says when their beats come.
-
-    Parameters
-    ----------
-    beats : Tensor, shape (batch, 8, sample)
-        Rendered beats, mV.
-    added : Tensor, shape (batch, 8, sample)
-        What the strips add to them, mV, without a median of its own.
-    noise_mv : Tensor, shape (batch, 8, BANDS)
-        How much that is to be.
-    at : Beats
-    latent : ndarray, shape (batch, dimension)
-        Whitened hearts.
-    """
-
-    beats: Tensor
-    added: Tensor
-    noise_mv: Tensor
-    at: Beats
-    latent: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -235,19 +211,9 @@ class BundledGenerator:
             )
         return understanding.statements
 
-    def layers(self, requests: Sequence[Request]) -> list[Layers]:
-        """The strips of requests before texture, in parts."""
-        return in_parts(self._layers, requests, self.device, self.batch)
-
+    @torch.no_grad()
     def _generate(self, requests: Sequence[Request]) -> tuple[np.ndarray, np.ndarray]:
         """Strips of twelve leads (mV) and latent hearts of a few requests."""
-        layers = self._layers(requests)
-        strips = self._finished(layers, requests)
-        return twelve_leads(strips.double().cpu().numpy()).astype(np.float32), layers.latent
-
-    @torch.no_grad()
-    def _layers(self, requests: Sequence[Request]) -> Layers:
-        """The strips of a few requests before texture."""
         part = self.checkpoint
         said = [request.statements for request in requests]
         age, female, rate = (
@@ -272,7 +238,8 @@ class BundledGenerator:
         beats = self._rendered(hearts, at, requests)
         noise = self._tensor(np.stack([heart.noise_mv for heart in hearts]))
         residual = self._sample_residual(beats, noise, rhythms, np.column_stack([rows, reports]), requests)
-        return Layers(beats, residual - smooth(recurring(residual, FS, at), 1000 / FS), noise, at, latent)
+        strips = self._finished(beats, residual, at, requests)
+        return twelve_leads(strips.double().cpu().numpy()).astype(np.float32), latent
 
     def _rendered(self, hearts: Sequence[Heart], at: Beats, requests: Sequence[Request]) -> Tensor:
         """Strips of nothing but beats, high-passed, mV, (batch, 8, sample)."""
@@ -298,19 +265,17 @@ class BundledGenerator:
             beats[row] = self.checkpoint.ectopy.draw(np.random.default_rng((requests[row].seed, ECTOPY)))
         return self._tensor(beats), ectopy.TIMING
 
-    @torch.no_grad()
-    def _finished(self, layers: Layers, requests: Sequence[Request]) -> Tensor:
-        """Rendered beats with what the strip adds to them, with texture and as loud as asked, mV, (batch, 8, sample).
+    def _finished(self, beats: Tensor, residual: Tensor, at: Beats, requests: Sequence[Request]) -> Tensor:
+        """Rendered beats with what the strip adds to them and with texture, mV, (batch, 8, sample).
 
-        The texture has no median of its own in QRS complexes; outside it adds little.
+        What the strip adds has no median of its own, nor has the texture in QRS complexes; outside it adds little.
         """
-        beats, added, at = layers.beats, layers.added, layers.at
-        if self._texture is not None:
-            strips = beats + added
-            change = self._textured(strips, requests) - strips
-            inside, quiet = qrs_windows(SAMPLES, FS, at)[:, None], QUIET_MV * torch.tanh(change / QUIET_MV)
-            added = added + torch.lerp(quiet, change - recurring(change, FS, at), inside)
-        return beats + levelled(added, layers.noise_mv)
+        strips = beats + residual - smooth(recurring(residual, FS, at), 1000 / FS)
+        if self._texture is None:
+            return strips
+        added = self._textured(strips, requests) - strips
+        inside, quiet = qrs_windows(SAMPLES, FS, at)[:, None], QUIET_MV * torch.tanh(added / QUIET_MV)
+        return strips + torch.lerp(quiet, added - recurring(added, FS, at), inside)
 
     def _textured(self, strips: Tensor, requests: Sequence[Request]) -> Tensor:
         """Strips (batch, 8, sample) with the texture of recorded ones."""
@@ -351,7 +316,7 @@ class BundledGenerator:
         said, x_0 = self._tensor(rows), self._tensor(start)
         with half(self.device):
             tokens = self._carried(lambda x, t: net(x, t, context, said), x_0, self.checkpoint.strip_leap)
-        return scale.from_unit(tokens.float(), beats, noise_mv)
+        return scale.drawn(tokens.float(), beats, noise_mv)
 
     def _carried(self, velocity: flow.Velocity, x_0: Tensor, leap: flow.Leap | None) -> Tensor:
         """What a flow makes of noise, in so many steps as were asked for."""

@@ -12,9 +12,6 @@ from models.shapes import Shapes, sizes
 QRS_SPAN = (FRAME_MS >= -4.0) & (FRAME_MS <= FRAME_QRS + 10.0)
 TAPS = 33
 FURTHEST = 2.0
-DRAWN = 0.5
-"""Of what components leave that is drawn: a drawn detail has its full size without it. So rendered beats are as fast in
-QRS complexes, above 62 Hz, as recorded ones of the training folds."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ class Notches:
         """Notches of a heart with so much detail, mV, (8, len(FRAME_MS)), in the reference frame."""
         own = np.exp(self.spread[0] * np.clip(draw.standard_normal(), -FURTHEST, FURTHEST))
         noise = convolve1d(draw.standard_normal(self.size.shape), self.kernel, axis=1)
-        return DRAWN * own * detail_mv * self.size * noise
+        return own * detail_mv * self.size * noise
 
 
 def fit_notches(qrst_shapes: Shapes, detail_shapes: Shapes, beats: np.ndarray) -> Notches:

@@ -24,7 +24,7 @@ _SPREAD = torch.eye(BANDS)[BAND_OF].T
 """Numbers of bands, times this, are numbers of their frequencies, (BANDS, HOP)."""
 NOISE_LIMITS_MV = (2e-4, 0.5)
 MOST_LEVELLED = 2.0
-"""How much a residual may be scaled at most to have the noise that was asked for."""
+"""How much a drawn residual may be scaled at most to have the noise that was asked for."""
 CONTEXT = TOKEN + LEAD_COUNT * BANDS + len(TRACK_NAMES)
 CLIP = 8.0
 
@@ -73,8 +73,21 @@ class StripScale:
 
     def from_unit(self, tokens: Tensor, beats: Tensor, noise_mv: Tensor) -> Tensor:
         """Residual strips (mV) from tokens; undoes `to_unit` up to its clipping."""
-        units = (tokens * _like(self.token, beats)).clamp(-CLIP, CLIP)
-        return to_strips(units * self.expected(beats, noise_mv), LEAD_COUNT, beats.shape[2])
+        return to_strips(self._sized(tokens, beats, noise_mv), LEAD_COUNT, beats.shape[2])
+
+    def drawn(self, tokens: Tensor, beats: Tensor, noise_mv: Tensor) -> Tensor:
+        """Residual strips (mV) from drawn tokens, with exactly the noise that was asked for in every lead and band.
+
+        A network meets it within an eighth, and errs alike in all leads, which recorded strips do not.
+        """
+        sized = self._sized(tokens, beats, noise_mv).unflatten(2, (LEAD_COUNT, HOP))
+        share = noise_mv / _levels(sized).clamp(min=NOISE_LIMITS_MV[0])
+        share = _of_bands(share.clamp(1 / MOST_LEVELLED, MOST_LEVELLED))[:, None]
+        return to_strips((sized * share).flatten(2), LEAD_COUNT, beats.shape[2])
+
+    def _sized(self, tokens: Tensor, beats: Tensor, noise_mv: Tensor) -> Tensor:
+        """Residual tokens, mV."""
+        return (tokens * _like(self.token, beats)).clamp(-CLIP, CLIP) * self.expected(beats, noise_mv)
 
     def _quiet(self, active: Tensor) -> Tensor:
         """`quiet` where leads are so active, linear between its places, (batch, token, 8, BANDS)."""
@@ -104,18 +117,6 @@ def activities(parts: Sequence[Tensor]) -> Tensor:
     """Logarithm of a token's square of the beat slope over the strip's mean, (batch, token, 8)."""
     slope = parts[3][..., 0]
     return torch.log((slope + 1e-12) / (slope.mean(dim=1, keepdim=True) + 1e-12))
-
-
-def levelled(residual: Tensor, noise_mv: Tensor) -> Tensor:
-    """Residual strips (mV) with exactly the noise (batch, 8, BANDS) that was asked for in every lead and band.
-
-    The strip's flow meets it within an eighth, and errs alike in all leads; a texture draws strips towards a usual
-    noise. Recorded strips do neither.
-    """
-    tokens = to_tokens(residual).unflatten(2, (LEAD_COUNT, HOP))
-    share = noise_mv / _levels(tokens.detach()).clamp(min=NOISE_LIMITS_MV[0])
-    share = _of_bands(share.clamp(1 / MOST_LEVELLED, MOST_LEVELLED))[:, None]
-    return to_strips((tokens * share).flatten(2), LEAD_COUNT, residual.shape[2])
 
 
 def noise_levels(residual: Tensor, weight: Tensor) -> Tensor:

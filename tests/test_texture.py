@@ -7,13 +7,11 @@ import torch
 from scipy.signal import butter, sosfiltfilt
 
 from models.checkpoints import load_checkpoint, save_checkpoint
-from models.codec import tokens_of
-from models.contest import Batch, Contest, coherence, train_texture
+from models.contest import Contest, coherence, train_texture
 from models.crew import Crew
 from models.critic import CROWD, EDGES_HZ, SHARES, Critic, figures
 from models.ecg import Conditions
 from models.generator import WEIGHTS, BundledGenerator
-from models.strip import noise_levels
 from models.texture import Texture, TextureConfig, views
 
 CPU = torch.device("cpu")
@@ -37,16 +35,14 @@ class Toy(Contest):
         draw = np.random.default_rng(0)
         self.seed, self.made = 5, draw.normal(0, 0.01, (64, 8, 512)).astype(np.float32)
         self.recorded = sparse(64, draw)
-        self.noise_mv = noise_levels(torch.from_numpy(self.made), torch.ones((64, tokens_of(512))))
 
     def recorded_figures(self):
         return figures(torch.from_numpy(self.recorded))
 
     def _batch(self, draw, device):
         rows = draw.integers(0, 64, (2, 8))
-        made, noise = self.made[rows[1]], draw.standard_normal((8, 8, 512), np.float32)
-        strips = map(torch.from_numpy, (self.recorded[rows[0]], np.zeros_like(made), made, noise))
-        return Batch(*strips, self.noise_mv[rows[1]], [np.array([100, 250, 400])] * 8)
+        parts = (self.recorded[rows[0]], self.made[rows[1]], draw.standard_normal((8, 8, 512), np.float32))
+        return *map(torch.from_numpy, parts), [np.array([100, 250, 400])] * 8
 
 
 def straight(strips):
