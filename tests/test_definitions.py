@@ -34,11 +34,15 @@ def test_intervals_are_mirrored_at_their_limit(code):
     assert timing.qt == TIMING.qt and timing.r == TIMING.r
 
 
-def test_axis_is_mirrored_and_the_chest_leads_stay():
-    before = beat_at(-15.0)
-    wrong = beyond("LAFB", before[None], [TIMING])[0]
-    after, timing = mirrored("LAFB", before, TIMING, wrong)
-    assert qrs_axis(after[None])[0] == pytest.approx(-45.0, abs=3.0)
+@pytest.mark.parametrize(
+    ("code", "degrees", "mirrored_at"), [("LAFB", -15.0, -45.0), ("LPFB", 75.0, 105.0), ("LPFB", 60.0, 120.0)]
+)
+def test_axis_is_mirrored_and_the_chest_leads_stay(code, degrees, mirrored_at):
+    before = beat_at(degrees)
+    wrong = beyond(code, before[None], [TIMING])[0]
+    after, timing = mirrored(code, before, TIMING, wrong)
+    assert qrs_axis(after[None])[0] == pytest.approx(mirrored_at, abs=3.0)
+    assert beyond(code, after[None], [TIMING])[0] < 0 < wrong
     assert np.array_equal(after[2:], before[2:]) and timing == TIMING
 
 
