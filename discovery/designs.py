@@ -219,8 +219,11 @@ class Design:
 
     def to_yaml(self) -> str:
         """The design as YAML text, to be kept, edited and read back."""
+        plain = self.to_dict()
+        # the library writes U+0085 as it is and reads a blank: with it all else is escaped, too
+        readable = "\x85" not in json.dumps(plain, ensure_ascii=False)
         return yaml.safe_dump(
-            self.to_dict(), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
+            plain, sort_keys=False, allow_unicode=readable, default_flow_style=None, width=100
         )
 
     @classmethod

@@ -134,6 +134,13 @@ def test_a_design_reads_as_a_plan():
     assert "32 hearts, the same in every cell" in words
 
 
+@pytest.mark.parametrize("text", ["\x85", "Vorhofflimmern, é\x85", "Überleitungsstörung"])
+def test_any_text_survives_yaml(text):
+    design = grid(PATIENT, text=[text])
+    assert Design.from_yaml(design.to_yaml()) == design
+    assert ("Ü" in design.to_yaml()) == ("Ü" in text), "readable where it can be"
+
+
 axes = st.fixed_dictionaries(
     {},
     optional={
