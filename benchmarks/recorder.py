@@ -15,7 +15,8 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.signal import resample_poly
 
-from models.ecg import INDEPENDENT_LEADS, LEADS, Conditions
+from discovery.benchmark import EIGHT
+from models.ecg import Conditions
 from models.generator import BundledGenerator, load_generator
 from models.records import open_ptbxl
 
@@ -37,31 +38,23 @@ def main() -> None:
     parser.add_argument("folder", help="folder of PTB-XL")
     parser.add_argument("--records", type=int, default=RECORDS)
     given = parser.parse_args()
-    strips = next(open_ptbxl(given.folder).batches(given.records)).signals[:, _independent()]
+    strips = next(open_ptbxl(given.folder).batches(given.records)).signals[:, EIGHT]
     samples, explained = kept(strips)
     print(f"{len(strips)} records: {100 * explained:.3f} % of samples within 1 uV of such a spline")
-    found = [lines(row) for row in samples.reshape(-1, samples.shape[2])]
-    seconds = len(found) * samples.shape[2] / KEPT_FS
-    print(f"lines and single samples a second: {sum(map(len, found)) / seconds:.0f}")
-    pairs = zip(samples.reshape(len(found), -1), found, strict=True)
-    rises = np.concatenate([np.diff(row[ends]) for row, ends in pairs])
-    lengths = np.concatenate([np.diff(ends) for ends in found])
-    print("\nintervals  share %  rise of 95 % within  allowed")
-    for length, rise in zip(LENGTHS, RISE, strict=True):
-        of_it = lengths == length
-        within = np.quantile(np.abs(rises[of_it]), 0.95)
-        print(f"{length:9d}  {100 * of_it.mean():7.1f}  {within:19.0f}  {rise:7d}")
-    made = plain_strips(given.records)
-    kept_made = np.array([[encode(lead) for lead in strip] for strip in made])
-    found = [lines(row) for row in kept_made.reshape(-1, kept_made.shape[2])]
-    lengths = np.concatenate([np.diff(ends) for ends in found])
-    shares = " ".join(f"{100 * (lengths == length).mean():.1f}" for length in LENGTHS)
-    print(f"\n{len(made)} generated strips without texture, kept by the rule: shares {shares} %, ", end="")
-    print(f"{len(lengths) / (len(found) * kept_made.shape[2] / KEPT_FS):.0f} a second")
+    made = np.array([[encode(lead) for lead in strip] for strip in plain_strips(given.records)])
+    print(f"{len(made)} generated strips without texture, kept by the rule, beside them\n")
+    (lengths, rises), (of_made, _) = (segments(part) for part in (samples, made))
+    print("intervals  % of records'  % of generated  rise of 95 % within  allowed")
+    for length, most in zip(LENGTHS, RISE, strict=True):
+        shares = [100 * (part == length).mean() for part in (lengths, of_made)]
+        within = np.quantile(np.abs(rises[lengths == length]), 0.95)
+        print(f"{length:9d}  {shares[0]:13.1f}  {shares[1]:14.1f}  {within:19.0f}  {most:7d}")
+    a_second = (KEPT_FS * len(found) / strips.size for found, strips in ((lengths, samples), (of_made, made)))
+    print("lines and single samples a second: {:.0f}, {:.0f}".format(*a_second))
 
 
 def kept(strips: np.ndarray) -> tuple[np.ndarray, float]:
-    """The samples at 400 Hz that recorded strips at 500 Hz (mV) were made of, in steps, and how many strips' they give.
+    """The samples at 400 Hz, in steps, that recorded strips at 500 Hz (mV) were made of.
 
     Returns
     -------
@@ -85,13 +78,21 @@ def plain_strips(count: int) -> np.ndarray:
     whole = load_generator("ptbxl", device="cpu")
     plain = BundledGenerator(replace(whole.checkpoint, texture=None), "plain", "cpu")
     asked = [Conditions(20 + k % 70, ("female", "male")[k % 2], None, None) for k in range(count)]
-    strips = plain.generate(asked, list(range(count))).signals[:, _independent()].astype(float)
+    strips = plain.generate(asked, list(range(count))).signals[:, EIGHT].astype(float)
     fast = np.diff(strips, 2, axis=2)
     own = 1.4826 * np.median(np.abs(fast), axis=2, keepdims=True) / np.sqrt(6) / STEP_MV
     steps = resample_poly(strips / STEP_MV, 8, 5, axis=2)
     draw = np.random.default_rng(0)
     offset = draw.uniform(-0.5, 0.5, (*steps.shape[:2], 1))
     return steps + offset + (own + NOISE_STEPS) * draw.standard_normal(steps.shape)
+
+
+def segments(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Intervals and rise (steps) of every line of strips of samples, (strip, lead, sample)."""
+    rows = samples.reshape(-1, samples.shape[2])
+    ends = [lines(row) for row in rows]
+    rises = [np.diff(row[at]) for row, at in zip(rows, ends, strict=True)]
+    return np.concatenate([np.diff(at) for at in ends]), np.concatenate(rises)
 
 
 def lines(samples: np.ndarray) -> np.ndarray:
@@ -148,11 +149,6 @@ def _fewest(samples: np.ndarray, lengths: np.ndarray) -> np.ndarray:
                 if length == 1 or _is_line(samples, here, length, 0, 2**15):
                     fewest[there], before[there] = fewest[here] + 1, here
     return before
-
-
-def _independent() -> list[int]:
-    """Places of the eight leads that are stored."""
-    return [LEADS.index(lead) for lead in INDEPENDENT_LEADS]
 
 
 if __name__ == "__main__":

@@ -45,7 +45,8 @@ def straightened(checkpoint: Checkpoint, batches: StripBatches, run: Run) -> Che
     if not steps:
         return checkpoint
     teacher = copy.deepcopy(checkpoint.strip_net).to(crew.device).eval().requires_grad_(False)
-    pupil = pupil_of(teacher, run.schedule.straight_depth or teacher.config.depth)
+    depth = run.schedule.straight_depth
+    pupil = pupil_of(teacher, teacher.config.depth if depth is None else depth)
     descent = _begun(pupil, teacher, run.folder / "straight.pt", crew)
     index = np.flatnonzero(batches.material.table["fold"].to_numpy() != VALIDATION_FOLD)
     draws = Draws(index, oversampling([batches.material.statements[row] for row in index]))
@@ -85,15 +86,23 @@ def pupil_of(teacher: StripNet, depth: int) -> StripNet:
     ValueError
         Where the teacher has fewer blocks.
     """
-    if not 1 <= depth <= teacher.config.depth:
-        raise ValueError(
-            f"straight depth must be 1 to {teacher.config.depth}, the blocks there are, got {depth}"
-        )
+    check_depth(depth, teacher.config.depth)
     kept = np.linspace(teacher.config.depth - 1, 0, depth).round().astype(int)[::-1]
     pupil = copy.deepcopy(teacher)
     pupil.blocks = nn.ModuleList(pupil.blocks[int(block)] for block in kept)
     pupil.config = replace(teacher.config, depth=depth)
     return pupil
+
+
+def check_depth(depth: int, blocks: int) -> None:
+    """Refuses a pupil of more blocks than its teacher has, or of none.
+
+    Raises
+    ------
+    ValueError
+    """
+    if not 1 <= depth <= blocks:
+        raise ValueError(f"straight depth must be 1 to {blocks}, the blocks there are, got {depth}")
 
 
 def _begun(pupil: StripNet, teacher: StripNet, file: Path, crew: Crew) -> Descent:

@@ -30,7 +30,7 @@ from models.reports import TextEncoder, load_text_encoder, read_reports
 from models.schedule import Run, Schedule
 from models.shards import open_shards, prepare_shards, shard_job
 from models.statements import recognise
-from models.straightening import straightened
+from models.straightening import check_depth, straightened
 from models.strip import CONTEXT, TOKEN
 from models.vocabulary import STATEMENTS
 
@@ -56,6 +56,8 @@ def main(arguments: list[str] | None = None) -> None:
     encoder = load_text_encoder(chosen.text_encoder) if chosen.text_encoder else None
     warm = load_checkpoint(chosen.warm_start)[0] if chosen.warm_start else None
     begin, texture = (warm.strip_net, warm.texture) if warm else (chosen.width, None)
+    if chosen.straight_depth is not None:  # now, not when the strip network is done
+        check_depth(chosen.straight_depth, begin.config.depth if warm else StripNetConfig.depth)
     given = {
         "heart_steps": chosen.heart_steps,
         "strip_steps": chosen.strip_steps,
@@ -389,6 +391,8 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
         parser.error("--extra and --extra-measured must be given together")
     if chosen.only_texture and not (chosen.warm_start and chosen.texture_steps):
         parser.error("--only-texture needs --warm-start, and --texture-steps above 0")
+    if chosen.straight_depth is not None and not _straight_steps(chosen):
+        parser.error("--straight-depth needs --straight-steps above 0: nothing is straightened else")
     if not (chosen.strip_steps or chosen.warm_start):
         parser.error("--strip-steps 0 needs --warm-start: nothing else holds a strip network")
     return chosen

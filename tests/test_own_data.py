@@ -109,6 +109,18 @@ def test_a_texture_alone_needs_something_to_correct(sets, tmp_path, capsys):
     assert "--strip-steps 0 needs --warm-start" in capsys.readouterr().err
 
 
+def test_a_depth_that_cannot_be_is_told_before_anything_is_trained(sets, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        training.main([*command(sets, "ptb-xl", tmp_path, "--straight-depth", "3"), "--straight-steps", "0"])
+    assert "--straight-depth needs --straight-steps above 0" in capsys.readouterr().err
+    for depth in ("0", "7"):
+        with pytest.raises(
+            ValueError, match=f"straight depth must be 1 to 6, the blocks there are, got {depth}"
+        ):
+            training.main(command(sets, "ptb-xl", tmp_path, "--straight-depth", depth))
+    assert not list(tmp_path.rglob("material"))
+
+
 @pytest.mark.slow
 def test_without_a_table_of_patients_age_and_sex_are_ignored_and_it_says_so(made):
     generator = load_generator(made["mimic-iv-ecg"] / "made.safetensors", device="cpu")
