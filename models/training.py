@@ -32,10 +32,9 @@ from models.shards import open_shards, prepare_shards, shard_job
 from models.statements import recognise
 from models.straightening import check_depth, straightened
 from models.strip import CONTEXT, TOKEN
+from models.training_options import LAYOUTS, options
 from models.vocabulary import STATEMENTS
 
-LAYOUTS = {"ptb-xl": "ptbxl", "mimic-iv-ecg": "mimic-iv-ecg"}
-"""Layouts of data sets, and what the generator trained on each is called unless said otherwise."""
 LARGEST_WHITE = 4.0
 HEART_JITTER = 0.1
 """Noise on the training hearts, in standard deviations: a heart's neighbourhood is learnt, not the heart."""
@@ -48,7 +47,7 @@ HEART, STRIP = 1, 0
 
 def main(arguments: list[str] | None = None) -> None:
     """The command line of training."""
-    chosen = _arguments(arguments)
+    chosen = options(arguments)
     name = LAYOUTS[chosen.layout] + ("-text" if chosen.text_encoder else "")
     folder = Path(chosen.folder or f"training/{name}")
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = {
         "heart_steps": chosen.heart_steps,
         "strip_steps": chosen.strip_steps,
-        "straight_steps": _straight_steps(chosen),
+        "straight_steps": chosen.straight_steps,
         "straight_depth": chosen.straight_depth,
         "texture_steps": chosen.texture_steps,
         "seed": chosen.seed,
@@ -338,64 +337,6 @@ def _log(folder: Path, **facts: object) -> None:
     """One line of the training log."""
     with (folder / "log.jsonl").open("a") as file:
         file.write(json.dumps({"time": round(time.time()), **facts}) + "\n")
-
-
-def _straight_steps(chosen: argparse.Namespace) -> int:
-    """A strip network that is kept is straight already."""
-    if chosen.straight_steps is not None:
-        return chosen.straight_steps
-    return Schedule.straight_steps if chosen.strip_steps else 0
-
-
-def _arguments(arguments: list[str] | None) -> argparse.Namespace:
-    """What the command line says."""
-    parser = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
-    say = parser.add_argument
-    say("--data", required=True, help="folder of the data set")
-    say("--layout", choices=LAYOUTS, default="ptb-xl", help="how it is laid out; %(default)s if not said")
-    say(
-        "--measured",
-        required=True,
-        help="discovery measure FOLDER --out measured.parquet, or a folder of such",
-    )
-    say("--patients", help="MIMIC-IV's patients.csv, which holds age and sex; else looked for in the folder")
-    say("--test-fold", type=int, default=TEST_FOLD, help="never looked at; %(default)s if not said")
-    say("--extra", help="folder of further WFDB records, used for their waveform only")
-    say("--extra-measured", help="their measurements")
-    say("--extra-source", help="what they are, for the checkpoint's facts; the folder's name if not said")
-    say(
-        "--text-encoder", help="sentence-transformers model, by name or folder: reports as further conditions"
-    )
-    say("--folder", help="working folder: prepared data, states, log; training/NAME if not said")
-    say("--out", help="the finished checkpoint; models/weights/NAME.safetensors if not said")
-    say("--warm-start", help="checkpoint whose strip network and texture to begin from")
-    say("--only-texture", action="store_true", help="keep all else of --warm-start as it is")
-    say("--strip-steps", type=int, default=Schedule.strip_steps, help="0: the strip network of --warm-start")
-    usual = f"{Schedule.straight_steps}, and 0 with --strip-steps 0, if not said"
-    say("--straight-steps", type=int, help=f"to straighten the strip's flow; {usual}")
-    say(
-        "--straight-depth",
-        type=int,
-        help="blocks of the strip network that learns these lines; all if not said",
-    )
-    say("--texture-steps", type=int, default=Schedule.texture_steps, help="0: no texture")
-    say("--heart-steps", type=int, default=Schedule.heart_steps)
-    say("--batch", type=int, default=Schedule.strip_batch, help="strips per step, of all processes")
-    say("--width", type=int, default=128, help="width of the strip network")
-    say("--seed", type=int, default=Schedule.seed)
-    say("--save-every", type=float, default=Schedule.save_every, help="seconds between saves of the state")
-    say("--workers", type=int, default=1, help="processes that prepare shards, of each process of a crew")
-    say("--device", help="cpu, cuda; the GPU where there is one, if not said")
-    chosen = parser.parse_args(arguments)
-    if bool(chosen.extra) != bool(chosen.extra_measured):
-        parser.error("--extra and --extra-measured must be given together")
-    if chosen.only_texture and not (chosen.warm_start and chosen.texture_steps):
-        parser.error("--only-texture needs --warm-start, and --texture-steps above 0")
-    if chosen.straight_depth is not None and not _straight_steps(chosen):
-        parser.error("--straight-depth needs --straight-steps above 0: nothing is straightened else")
-    if not (chosen.strip_steps or chosen.warm_start):
-        parser.error("--strip-steps 0 needs --warm-start: nothing else holds a strip network")
-    return chosen
 
 
 if __name__ == "__main__":
