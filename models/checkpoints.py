@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from models.strip import StripScale
 from models.texture import Texture, TextureConfig
 from models.traits import Traits
 
-FORMAT = 7
+FORMAT = 8
 FACTS = ("name", "licence", "seen", "ages", "rates")
 REMAKE = "make it with python -m models.training, or use the version of this package that wrote it"
 
@@ -50,8 +50,10 @@ class Checkpoint:
         How reports become conditions beside the statements; None where the networks read no text.
     texture : Texture, optional
         What gives strips the texture of recorded ones.
-    heart_leap, strip_leap : Leap, optional
-        How to go the whole way of each flow in one evaluation; None where that was not fitted.
+    heart_leaps : tuple of Leap
+        How to go the whole way of the flow of each part of a heart in one evaluation; none where that was not fitted.
+    strip_leap : Leap, optional
+        The same of a strip's flow.
     """
 
     facts: Mapping[str, Any]
@@ -65,7 +67,7 @@ class Checkpoint:
     strip_net: StripNet
     reports: ReportSpace | None = None
     texture: Texture | None = None
-    heart_leap: Leap | None = None
+    heart_leaps: tuple[Leap, ...] = ()
     strip_leap: Leap | None = None
 
 
@@ -136,8 +138,10 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
     }
     for name, one in shapes.items():
         arrays |= {f"{name}.{part}": rows for part, rows in vars(one).items()}
-    for name, leap in (("heart_leap", checkpoint.heart_leap), ("strip_leap", checkpoint.strip_leap)):
-        arrays |= {name: np.array(astuple(leap))} if leap else {}
+    if checkpoint.heart_leaps:
+        arrays["heart_leaps"] = np.array([astuple(leap) for leap in checkpoint.heart_leaps])
+    if checkpoint.strip_leap:
+        arrays["strip_leap"] = np.array(astuple(checkpoint.strip_leap))
     if checkpoint.reports:
         arrays |= {
             f"reports.{part}": getattr(checkpoint.reports, part) for part in ("centre", "basis", "spread")
@@ -210,7 +214,8 @@ def _assembled(
         _network(_texture(config["texture"]), "texture", tensors, path, device)
         if "texture" in config
         else None,
-        *(Leap(*arrays[name].tolist()) if name in arrays else None for name in ("heart_leap", "strip_leap")),
+        tuple(Leap(*one) for one in arrays.get("heart_leaps", np.zeros((0, 2))).tolist()),
+        Leap(*arrays["strip_leap"].tolist()) if "strip_leap" in arrays else None,
     )
 
 
@@ -259,7 +264,14 @@ def _fingerprint(tensors: Mapping[str, torch.Tensor]) -> str:
 
 def _heart_net(config: Mapping[str, Any]) -> HeartNet:
     """A heart network of these sizes; JSON knows no tuples."""
-    return HeartNet(HeartNetConfig(**{**config, "parts": tuple(map(tuple, config["parts"]))}))
+    return HeartNet(
+        HeartNetConfig(**{**config, **{name: _tuples(config[name]) for name in ("parts", "told")}})
+    )
+
+
+def _tuples(rows: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
+    """Lists of lists, as JSON holds them, as tuples of tuples."""
+    return tuple(map(tuple, rows))
 
 
 def _texture(config: Mapping[str, Any]) -> Texture:

@@ -1,14 +1,16 @@
-"""The two velocity networks: a perceptron for the heart, a convolution-and-attention stack for the strip."""
+"""The two velocity networks: perceptrons for the heart, a convolution-and-attention stack for the strip."""
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from models.flow import gaussian_velocity
+from models.flow import Velocity, gaussian_velocity
 
+Way = Callable[[Velocity, torch.Tensor], torch.Tensor]
 Turns = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -16,7 +18,8 @@ Turns = tuple[torch.Tensor, torch.Tensor]
 class HeartNetConfig:
     """Sizes of `HeartNet`: numbers of a heart's vector in each part, columns of the conditions, width, depth, dropout.
 
-    The parts together are the whole vector, each number once.
+    The parts together are the whole vector, each number once. `told` are the numbers of the parts before that each
+    part is told beside the conditions; none, if not said.
     """
 
     parts: tuple[tuple[int, ...], ...]
@@ -24,6 +27,7 @@ class HeartNetConfig:
     width: int = 256
     depth: int = 3
     dropout: float = 0.2
+    told: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,44 +44,62 @@ class StripNetConfig:
 
 
 class HeartNet(nn.Module):
-    """Velocity of whitened hearts, (batch, dimension): each part of a heart by a perceptron that sees it alone.
+    """The flow of whitened hearts, one part after another: each part by a perceptron, told of parts before it.
 
     So few records teach one perceptron little about all numbers at once, more about a few that go together.
     """
 
-    def __init__(self, config: HeartNetConfig) -> None:
+    def __init__(self, config: HeartNetConfig, parts: Sequence[nn.Module] | None = None) -> None:
         super().__init__()
-        self.config = config
-        self.parts = nn.ModuleList(HeartPartNet(len(part), config) for part in config.parts)
-        order = torch.tensor([number for part in config.parts for number in part])
-        self.register_buffer("place", order.argsort(), persistent=False)
+        self.config, self.told = config, config.told or ((),) * len(config.parts)
+        self.parts = nn.ModuleList(parts or map(self.new_part, range(len(config.parts))))
 
-    def forward(self, x_t: torch.Tensor, t: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
-        """`x_t` (batch, dimension), `t` (batch,), `conditions` (batch, columns) -> (batch, dimension)."""
-        made = [
-            net(x_t[:, list(part)], t, conditions)
-            for part, net in zip(self.config.parts, self.parts, strict=True)
-        ]
-        return torch.cat(made, dim=1)[:, self.place]
+    def new_part(self, place: int) -> "HeartPartNet":
+        """An untrained network of one part."""
+        config = self.config
+        return HeartPartNet(len(config.parts[place]), config.columns + len(self.told[place]), config)
+
+    def about(self, place: int, hearts: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
+        """What a part is told, (batch, column): the conditions, and some numbers of the parts before."""
+        return torch.cat([conditions, hearts[:, list(self.told[place])]], dim=1)
+
+    def drawn(self, noise: torch.Tensor, conditions: torch.Tensor, ways: Sequence[Way]) -> torch.Tensor:
+        """Hearts (batch, dimension) from as much noise; each part's flow is gone through by `way(velocity, noise)`."""
+        made = torch.zeros_like(noise)
+        for place, (part, way) in enumerate(zip(self.config.parts, ways, strict=True)):
+            made[:, list(part)] = way(self._velocity(place, made, conditions), noise[:, list(part)])
+        return made
+
+    def inverted(self, hearts: torch.Tensor, conditions: torch.Tensor, way: Way) -> torch.Tensor:
+        """The noise (batch, dimension) that these hearts are drawn from, by `way(velocity, hearts)`."""
+        noise = torch.zeros_like(hearts)
+        for place, part in enumerate(self.config.parts):
+            noise[:, list(part)] = way(self._velocity(place, hearts, conditions), hearts[:, list(part)])
+        return noise
+
+    def _velocity(self, place: int, hearts: torch.Tensor, conditions: torch.Tensor) -> Velocity:
+        """The velocity of a part of hearts of which the parts before are known."""
+        net, about = self.parts[place], self.about(place, hearts, conditions)
+        return lambda x, t: net(x, t, about)
 
 
 class HeartPartNet(nn.Module):
     """Velocity of some numbers of whitened hearts, (batch, dimension); equals the Gaussian's until trained."""
 
-    def __init__(self, dimension: int, config: HeartNetConfig) -> None:
+    def __init__(self, dimension: int, columns: int, config: HeartNetConfig) -> None:
         super().__init__()
         self.enter = nn.Linear(dimension, config.width)
         self.time = _TimeEmbedding(config.width)
-        self.said = nn.Linear(config.columns, config.width)
+        self.said = nn.Linear(columns, config.width)
         self.blocks = nn.ModuleList(_Perceptron(config.width, config.dropout) for _ in range(config.depth))
         self.leave = _zero(nn.Linear(config.width, dimension))
 
-    def forward(self, x_t: torch.Tensor, t: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
-        """`x_t` (batch, dimension), `t` (batch,), `conditions` (batch, columns) -> (batch, dimension)."""
-        about = self.time(t) + self.said(conditions)
+    def forward(self, x_t: torch.Tensor, t: torch.Tensor, about: torch.Tensor) -> torch.Tensor:
+        """`x_t` (batch, dimension), `t` (batch,), `about` (batch, columns) -> (batch, dimension)."""
+        told = self.time(t) + self.said(about)
         hidden = self.enter(x_t)
         for block in self.blocks:
-            hidden = block(hidden, about)
+            hidden = block(hidden, told)
         return gaussian_velocity(x_t, t) + self.leave(functional.silu(hidden))
 
 

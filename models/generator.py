@@ -1,5 +1,6 @@
 """The bundled generator: conditions and seeds in, twelve leads in millivolts out."""
 
+import functools
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from models.beat import FRAME_MS, Timing, settled, smooth
 from models.beats import FAR_S, Beats, side_by_side
 from models.checkpoints import Checkpoint, load_checkpoint
 from models.codec import tokens_of
+from models.denoiser import HeartNet
 from models.diffusets import DiffuSETS, Vectors, load_diffusets
 from models.ecg import ECG, INDEPENDENT_LEADS, LEADS, Conditions, check_request, twelve_leads
 from models.encoding import with_rhythm
@@ -82,7 +84,7 @@ class BundledGenerator:
     ) -> None:
         if steps is not None and steps < 1:
             raise ValueError(f"steps must be at least 1, got {steps}: leave it out for the default")
-        leaps = checkpoint.heart_leap and checkpoint.strip_leap
+        leaps = checkpoint.heart_leaps and checkpoint.strip_leap
         self.checkpoint, self.device = checkpoint, torch.device(device)
         self.steps = steps if steps or leaps else 1
         on_gpu = self.device.type == "cuda"
@@ -90,8 +92,10 @@ class BundledGenerator:
         self.name = checkpoint.facts["name"]
         self.digest = f"{digest}-{steps or 'leap'}" + ("-bf16" if on_gpu else "")
         self.reader = Reader(checkpoint.reports, text_encoder) if checkpoint.reports else None
-        heart_net = checkpoint.heart_net
-        self._heart_net = heart_net if on_gpu else quick(heart_net, self.device, together=ON_CPU)
+        self._heart_net = checkpoint.heart_net
+        if not on_gpu:
+            parts = [quick(part, self.device, together=ON_CPU) for part in self._heart_net.parts]
+            self._heart_net = HeartNet(self._heart_net.config, parts)
         self._strip_net = quick(checkpoint.strip_net, self.device)
         self._texture = quick(checkpoint.texture, self.device) if checkpoint.texture else None
         self._told: set[str] = set()
@@ -286,15 +290,15 @@ class BundledGenerator:
 
     def _sample_hearts(self, rows: np.ndarray, requests: Sequence[Request]) -> np.ndarray:
         """Whitened hearts, (batch, dimension)."""
-        net = self._heart_net
         noise = np.stack(
             [
                 np.random.default_rng((r.seed, HEART)).standard_normal(self.checkpoint.heart.dimension)
                 for r in requests
             ]
         )
-        x_0, said = self._tensor(noise), self._tensor(rows[:, 1:])
-        made = self._carried(lambda x, t: net(x, t, said), x_0, self.checkpoint.heart_leap)
+        leaps = self.checkpoint.heart_leaps or [None] * len(self._heart_net.parts)
+        ways = [functools.partial(self._carried, leap=leap) for leap in leaps]
+        made = self._heart_net.drawn(self._tensor(noise), self._tensor(rows[:, 1:]), ways)
         return made.double().cpu().numpy()
 
     def _sample_residual(

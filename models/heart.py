@@ -137,6 +137,12 @@ class HeartModel:
         return tuple(tuple(part) for part in (leading, noise, fine) if part)
 
     @property
+    def told(self) -> tuple[tuple[int, ...], ...]:
+        """Numbers of the parts before that the flow of each part is told: what is fine rests on the shapes of QRST."""
+        start = NOISE.stop + len(SIZE_NAMES) + len(self.p_shapes.spread)
+        return ((), (), tuple(range(start, start + len(self.qrst_shapes.spread))))[: len(self.parts)]
+
+    @property
     def groups(self) -> tuple[slice, ...]:
         """Numbers that are more or less usual together: noise, and the shapes of P, of QRST, of its detail."""
         ends = np.cumsum([NOISE.stop + len(SIZE_NAMES), *(len(shapes.spread) for shapes in self.shapes)])

@@ -11,6 +11,7 @@ from torch import nn
 from models import flow
 from models.beats import side_by_side
 from models.checkpoints import Checkpoint
+from models.denoiser import HeartNet
 from models.heart import Heart, with_traits
 from models.preparation import SAMPLES, Material
 from models.rendering import high_passed, render
@@ -48,11 +49,17 @@ class StripTerms:
     rows: np.ndarray
 
 
-def heart_noise(net: nn.Module, white: np.ndarray, rows: np.ndarray, back: bool = True) -> np.ndarray:
+def heart_noise(net: HeartNet, white: np.ndarray, rows: np.ndarray, back: bool = True) -> np.ndarray:
     """The noise that the heart's flow carries to whitened hearts; with `back` False, the hearts of noise."""
     device = next(net.parameters()).device
     x, said = _tensor(white, device), _tensor(rows[:, 1:], device)
-    return _carried(lambda at, t: net(at, t, said), x, back)
+    there = [lambda velocity, noise: flow.sample(velocity, noise, STEPS)] * len(net.config.parts)
+    made = (
+        net.inverted(x, said, lambda velocity, hearts: flow.invert(velocity, hearts, STEPS))
+        if back
+        else net.drawn(x, said, there)
+    )
+    return made.double().cpu().numpy()
 
 
 def strip_noise(net: nn.Module, scale: StripScale, residual: np.ndarray, terms: StripTerms) -> np.ndarray:

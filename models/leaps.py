@@ -19,6 +19,8 @@ LEAPS = 4
 def with_leaps(checkpoint: Checkpoint, hearts: Hearts, said: np.ndarray, batches: StripBatches) -> Checkpoint:
     """The checkpoint with its leaps; `facts` tells their root mean square errors, in units of the networks.
 
+    The heart's flow has a leap for each of its parts.
+
     Parameters
     ----------
     checkpoint : Checkpoint
@@ -31,14 +33,20 @@ def with_leaps(checkpoint: Checkpoint, hearts: Hearts, said: np.ndarray, batches
     chosen = draw.permutation(np.flatnonzero(hearts.train))[:HEARTS]
     rows = _tensor(np.column_stack([hearts.rows[chosen, 1:], said[chosen]]))
     noise = _tensor(draw.standard_normal((len(chosen), checkpoint.heart.dimension)))
-    heart, heart_error = flow.fit_leap(lambda x, t: checkpoint.heart_net(x, t, rows), noise)
+    fitted: list[tuple[flow.Leap, float]] = []
+
+    def fit(velocity: flow.Velocity, x_0: torch.Tensor) -> torch.Tensor:
+        fitted.append(flow.fit_leap(velocity, x_0))
+        return flow.sample(velocity, x_0, flow.EXACT_STEPS)
+
+    parts = checkpoint.heart_net.config.parts
+    checkpoint.heart_net.drawn(noise, rows, [fit] * len(parts))
     strips = draw.permutation(hearts.index[hearts.train])[:STRIPS]
     _, about, told, _, _, x_0 = batches.drawn(strips, draw, unknown=0.0)
     strip, strip_error = flow.fit_leap(lambda x, t: checkpoint.strip_net(x, t, about, told), x_0)
-    errors = {"heart": round(heart_error, 4), "strip": round(strip_error, 4)}
-    return replace(
-        checkpoint, facts={**checkpoint.facts, "leap_error": errors}, heart_leap=heart, strip_leap=strip
-    )
+    errors = {"heart": [round(error, 4) for _, error in fitted], "strip": round(strip_error, 4)}
+    facts = {**checkpoint.facts, "leap_error": errors}
+    return replace(checkpoint, facts=facts, heart_leaps=tuple(leap for leap, _ in fitted), strip_leap=strip)
 
 
 def _tensor(rows: np.ndarray) -> torch.Tensor:

@@ -19,6 +19,8 @@ class Schedule:
 
     heart_steps: int = 1500
     heart_batch: int = 256
+    heart_teachers: int = 4
+    pupil_steps: int = 2000
     strip_steps: int = 3000
     strip_batch: int = 64
     straight_steps: int = 2000

@@ -41,8 +41,20 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
         type=int,
         help="blocks of the strip network that learns these lines; all if not said",
     )
-    say("--texture-steps", type=int, default=Schedule.texture_steps, help="0: no texture")
-    say("--heart-steps", type=int, default=Schedule.heart_steps)
+    say(
+        "--texture-steps",
+        type=int,
+        default=Schedule.texture_steps,
+        help="0: the texture of --warm-start, if any",
+    )
+    say(
+        "--heart-steps",
+        type=int,
+        default=Schedule.heart_steps,
+        help="of each network that learns from records",
+    )
+    say("--heart-teachers", type=int, default=Schedule.heart_teachers, help="how many of these")
+    say("--pupil-steps", type=int, default=Schedule.pupil_steps, help="of the one that learns from these")
     say("--batch", type=int, default=Schedule.strip_batch, help="strips per step, of all processes")
     say("--width", type=int, default=128, help="width of the strip network")
     say("--seed", type=int, default=Schedule.seed)

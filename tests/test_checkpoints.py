@@ -33,7 +33,8 @@ def test_what_is_saved_is_loaded_to_the_bit(saved, tmp_path):
     again, _ = load_checkpoint(save_checkpoint(tmp_path / "again.safetensors", checkpoint))
     assert len(digest) == 16 and checkpoint.facts == again.facts
     assert np.array_equal(checkpoint.heart.colour, again.heart.colour)
-    assert checkpoint.heart_leap == again.heart_leap and checkpoint.strip_leap == again.strip_leap
+    assert checkpoint.heart_leaps == again.heart_leaps and checkpoint.strip_leap == again.strip_leap
+    assert checkpoint.heart_net.config == again.heart_net.config
     for name, rows in checkpoint.strip_net.state_dict().items():
         assert torch.equal(rows, again.strip_net.state_dict()[name])
 

@@ -82,6 +82,8 @@ def test_parts_of_a_heart_are_the_whole(model):
     assert sorted((*leading, *noise, *fine)) == list(range(model.dimension))
     assert set(range(len(TIMING_NAMES))) <= set(leading) and len(noise) == 8 * BANDS
     assert len(fine) > len(leading)
+    assert model.told[:2] == ((), ()) and set(model.told[2]) <= set(leading)
+    assert len(model.told[2]) == len(model.qrst_shapes.spread)
 
 
 def test_detail_has_a_size_of_its_own(planted):

@@ -24,7 +24,7 @@ from models.shards import open_shards, prepare_shards
 from models.training import open_records
 
 ROOT = Path(__file__).resolve().parent.parent
-STEPS = "--heart-steps 100 --strip-steps 3 --straight-steps 2 --texture-steps 2"
+STEPS = "--heart-steps 100 --heart-teachers 2 --pupil-steps 20 --strip-steps 3 --straight-steps 2 --texture-steps 2"
 QUICK = [*STEPS.split(), *"--width 32 --batch 8 --seed 3 --device cpu".split()]
 
 
@@ -91,13 +91,15 @@ def test_a_texture_alone_leaves_all_else_as_it_is(made, sets, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_heart_alone_leaves_the_strip_network_as_it_is(made, sets, tmp_path):
+def test_a_heart_alone_leaves_strip_network_and_texture_as_they_are(made, sets, tmp_path):
     whole = made["ptb-xl"] / "made.safetensors"
     steps = "--strip-steps 0 --straight-steps 0 --texture-steps 0 --heart-steps 200 --seed 4".split()
     training.main(command(sets, "ptb-xl", tmp_path, "--warm-start", str(whole), *steps))
     before, after = (load_checkpoint(path)[0] for path in (whole, tmp_path / "made.safetensors"))
-    assert same_network(before.strip_net, after.strip_net) and after.texture is None
+    assert same_network(before.strip_net, after.strip_net) and same_network(before.texture, after.texture)
     assert not same_network(before.heart_net, after.heart_net)
+    for name in ("straight_steps", "straight_loss", "texture_steps"):
+        assert before.facts[name] == after.facts[name]
 
 
 def test_a_texture_alone_needs_something_to_correct(sets, tmp_path, capsys):
@@ -246,7 +248,7 @@ def test_a_sample_for_the_closed_forms_keeps_rare_statements(monkeypatch):
 @pytest.mark.slow
 def test_training_that_was_killed_ends_as_training_that_was_not(sets, made, tmp_path, monkeypatch):
     folder = tmp_path / "killed"
-    log, steps = training._log, []
+    log, steps = training.log, []
 
     def dies(folder, **facts):
         log(folder, **facts)
@@ -255,11 +257,11 @@ def test_training_that_was_killed_ends_as_training_that_was_not(sets, made, tmp_
             raise KeyboardInterrupt
 
     again = command(sets, "ptb-xl", folder, "--save-every", "0")
-    monkeypatch.setattr(training, "_log", dies)
+    monkeypatch.setattr(training, "log", dies)
     with pytest.raises(KeyboardInterrupt):
         training.main(again)
     assert torch.load(folder / "strip.pt", weights_only=True)["step"] == 1
-    monkeypatch.setattr(training, "_log", log)
+    monkeypatch.setattr(training, "log", log)
     training.main(again)
     ours, theirs = (torch.load(one / "strip.pt", weights_only=True) for one in (folder, made["ptb-xl"]))
     assert ours["step"] == theirs["step"] == 3

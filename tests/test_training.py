@@ -13,8 +13,9 @@ from models.batches import StripBatches
 from models.checkpoints import load_checkpoint, save_checkpoint
 from models.crew import Crew
 from models.ecg import Conditions
-from models.fitting import strip_conditions
+from models.fitting import fit_linear, strip_conditions
 from models.generator import load_generator
+from models.heart_training import HeartTraining
 from models.preparation import prepare
 from models.shards import open_shards, shard_job
 from models.straightening import pupil_of, straightened
@@ -27,7 +28,8 @@ TEXTS = {
     "atrial fibrillation": {"AFIB": 1.0},
     "sinus rhythm | premature ventricular contractions": {"PVC": 1.0, "SR": 1.0},
 }
-SHORT = {"heart_steps": 100, "heart_batch": 32, "strip_batch": 8, "straight_steps": 2, "texture_steps": 2}
+HEARTS = {"heart_steps": 100, "heart_batch": 32, "heart_teachers": 2, "pupil_steps": 150}
+SHORT = {**HEARTS, "strip_batch": 8, "straight_steps": 2, "texture_steps": 2}
 SMALL = Schedule(strip_steps=2, **SHORT)
 
 
@@ -114,6 +116,39 @@ class Killed(StripBatches):
             raise KeyboardInterrupt
         self.left -= 1
         return super().drawn(*asked)
+
+
+def test_one_small_heart_network_learns_what_wide_ones_learnt(material, tmp_path):
+    linear, hearts = fit_linear(material)
+    none = np.zeros((len(hearts.white), 0))
+
+    def trained(folder, **more):
+        folder.mkdir(exist_ok=True)
+        run = Run(folder, folder / "none.safetensors", Schedule(**{**HEARTS, **more}))
+        return HeartTraining(hearts, run, none, linear.heart).trained()
+
+    net, losses = trained(tmp_path)
+    assert [path.stem for path in sorted(tmp_path.glob("heart-0-*.pt"))] == [
+        "heart-0-0",
+        "heart-0-1",
+        "heart-0-pupil",
+    ]
+    _, untaught = trained(tmp_path / "untaught", pupil_steps=1)
+    for place, (told, plain) in enumerate(zip(losses, untaught, strict=True)):
+        states = [torch.load(tmp_path / f"heart-{place}-{number}.pt", weights_only=True) for number in (0, 1)]
+        alone = [state["notes"]["validation"] for state in states]
+        assert told["teachers"] <= np.mean(alone)  # squared errors of a mean are less than the mean of theirs
+        assert told["teachers"] == plain["teachers"]
+        far = abs(plain["validation"] - plain["teachers"])
+        assert abs(told["validation"] - told["teachers"]) < 0.5 * far
+
+    (
+        tmp_path / "heart-1-pupil.pt"
+    ).unlink()  # killed here: teachers are kept, and the pupil learns the same again
+    again, same = trained(tmp_path)
+    assert same == losses
+    for name, weights in net.state_dict().items():
+        assert torch.equal(weights, again.state_dict()[name]), name
 
 
 def test_straight_lines_may_be_learnt_by_fewer_blocks(material, trained, tmp_path):
