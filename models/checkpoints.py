@@ -13,7 +13,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from models.denoiser import HeartNet, HeartNetConfig, StripNet, StripNetConfig
-from models.dipole import DipoleShapes
 from models.ectopy import EctopyModel
 from models.encoding import Encoding
 from models.flow import Leap
@@ -131,11 +130,9 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
         "ectopy.log_size": checkpoint.ectopy.log_size,
         **{f"notches.{part}": rows for part, rows in vars(checkpoint.notches).items()},
     }
-    dipole = {name: rows for name, rows in vars(heart.qrst_shapes).items() if name != "course"}
-    arrays |= {f"qrst_shapes.{name}": rows for name, rows in dipole.items()}
     shapes = {
         "p_shapes": heart.p_shapes,
-        "qrst_shapes.course": heart.qrst_shapes.course,
+        "qrst_shapes": heart.qrst_shapes,
         "detail_shapes": heart.detail_shapes,
         "ectopic_shapes": checkpoint.ectopy.shapes,
     }
@@ -190,9 +187,7 @@ def _assembled(
     if lacking:
         raise KeyError(lacking[0])
     encoding = Encoding(tuple(config["codes"]))
-    scale, frame, *field = _parts(arrays, "qrst_shapes", "scale frame field_centre field_spread")
-    qrst = DipoleShapes(scale, frame, _shapes(arrays, "qrst_shapes.course"), *field)
-    shapes = [_shapes(arrays, "p_shapes"), qrst, _shapes(arrays, "detail_shapes")]
+    shapes = [_shapes(arrays, name) for name in ("p_shapes", "qrst_shapes", "detail_shapes")]
     return Checkpoint(
         config["facts"],
         Population(

@@ -16,7 +16,6 @@ import numpy as np
 
 from models import definitions
 from models.beat import FRAME_MS, P_SPAN, TPTE_LIMITS, Timing
-from models.dipole import DipoleShapes, fit_dipole
 from models.ecg import INDEPENDENT_LEADS
 from models.encoding import MAIN_EFFECTS, RHYTHM_CODES, Encoding, penalties, ridge
 from models.loudness import ROUGHNESS_LIMITS, fit_least_noise, log_noise, loudness, noise_of, roughnesses
@@ -30,7 +29,7 @@ SINUS_CODES = ("SR", "SARRH", "SBRAD", "STACH")
 TIMING_NAMES = ("log_pr", "log_qrs", "log_qt", "log_r", "log_tpte")
 NOISE = slice(len(TIMING_NAMES), len(TIMING_NAMES) + NOISES)
 SIZE_NAMES = ("log_p_size", "log_qrst_size", "log_detail_share")
-P_SHAPES, QRST_SHAPES, DETAIL_SHAPES = 24, 30, 120
+P_SHAPES, QRST_SHAPES, DETAIL_SHAPES = 24, 40, 120
 """Principal components kept, of beats and of the detail that those leave; without it QRS loses its fast parts."""
 LEADING_P = 8
 """Components of P whose scores are learnt together with intervals, sizes and the other waves."""
@@ -92,8 +91,7 @@ class HeartModel:
     roughness : ndarray, shape (1 + BANDS, shape)
         Logarithm of the standard deviation of each coefficient of the shapes by the record's noise (`loudness`): a
         median beat keeps a share of the noise, and that share must not make the beats of a quiet record rough.
-    p_shapes : Shapes
-    qrst_shapes : DipoleShapes
+    p_shapes, qrst_shapes : Shapes
     detail_shapes : Shapes
         Of what `qrst_shapes` leave of beats of size 1. How large it is differs much among hearts: its size is a number
         of its own, for few beats have as much of it as the mean square of all says.
@@ -110,7 +108,7 @@ class HeartModel:
     reach: np.ndarray
     roughness: np.ndarray
     p_shapes: Shapes
-    qrst_shapes: DipoleShapes
+    qrst_shapes: Shapes
     detail_shapes: Shapes
     p_absent: np.ndarray
     traits: Traits
@@ -121,7 +119,7 @@ class HeartModel:
         return len(self.colour) + self.reach.shape[1]
 
     @property
-    def shapes(self) -> tuple[Shapes, DipoleShapes, Shapes]:
+    def shapes(self) -> tuple[Shapes, Shapes, Shapes]:
         """Of P, of QRST and of its detail."""
         return self.p_shapes, self.qrst_shapes, self.detail_shapes
 
@@ -301,7 +299,7 @@ def fit_heart(
     p_present : ndarray of bool
     """
     p_shapes = fit_shapes(beats[p_present][:, :, P_SPAN], P_SHAPES)
-    qrst_shapes = fit_dipole(beats[:, :, QRST_SPAN], QRST_SHAPES)
+    qrst_shapes = fit_shapes(beats[:, :, QRST_SPAN], QRST_SHAPES)
     detail_shapes = fit_shapes(qrst_shapes.left(beats[:, :, QRST_SPAN]), DETAIL_SHAPES)
     all_shapes = (p_shapes, qrst_shapes, detail_shapes)
     least_noise_mv = fit_least_noise(noise_mv)
@@ -358,7 +356,7 @@ def with_traits(rows: np.ndarray, beats: np.ndarray, timings: np.ndarray) -> np.
 
 
 def heart_vectors(
-    shapes: tuple[Shapes, DipoleShapes, Shapes],
+    shapes: tuple[Shapes, Shapes, Shapes],
     least_noise_mv: np.ndarray,
     beats: np.ndarray,
     timings: np.ndarray,

@@ -6,7 +6,6 @@ import numpy as np
 from scipy.ndimage import convolve1d
 
 from models.beat import FRAME_MS, FRAME_QRS
-from models.dipole import DipoleShapes
 from models.heart import QRST_SPAN
 from models.shapes import Shapes, sizes
 
@@ -40,7 +39,7 @@ class Notches:
         return own * detail_mv * self.size * noise
 
 
-def fit_notches(qrst_shapes: DipoleShapes, detail_shapes: Shapes, beats: np.ndarray) -> Notches:
+def fit_notches(qrst_shapes: Shapes, detail_shapes: Shapes, beats: np.ndarray) -> Notches:
     """The notches of recorded beats, (record, 8, len(FRAME_MS)) in mV, that neither shapes hold."""
     detail = qrst_shapes.left(beats[:, :, QRST_SPAN])
     size = sizes(detail)

@@ -12,6 +12,7 @@ from models.heart import (
     SIZE_NAMES,
     TIMING_NAMES,
     fit_heart,
+    fit_shapes,
     fit_spread,
     sizes,
     with_traits,
@@ -38,11 +39,8 @@ def planted():
     ]
     bumps = [np.exp(-0.5 * ((FRAME_MS - at) / wide) ** 2) for at, wide in ((-100, 15), (50, 15), (280, 40))]
     size = np.exp(draw.normal([-2.3, 0.0, -1.0], 0.2, (COUNT, 3)))
-    body = np.cos(np.arange(8)[:, None] * [0.3, 0.5, 0.9]) + draw.normal(0, 0.02, (COUNT, 8, 3))
-    dipole = np.array([[1.0, 0.5, 0.2], [1.0, 0.3, -0.8], [0.8, 1.0, 0.3]]) + draw.normal(
-        0, 0.2, (COUNT, 3, 3)
-    )
-    beats = np.einsum("np,npd,nld,pt->nlt", size, dipole, body, np.stack(bumps))
+    leads = draw.normal(1, 0.3, (COUNT, 3, 8))
+    beats = np.einsum("np,npl,pt->nlt", size, leads, np.stack(bumps))
     timings = np.exp(draw.normal(0, 0.03, (COUNT, 5))) * [160, 90, 390, 42, 84]
     timings[:, 1] *= np.where(block, 1.5, 1.0)
     timings[:, 2] *= np.where(female > 0, 1.03, 1.0) * rr_s**0.4
@@ -136,7 +134,7 @@ def test_hearts_recorded_with_more_noise_have_more_detail(planted):
     rows, beats, timings, noise, p_present = planted
     draw = np.random.default_rng(2)
     loud = np.exp(draw.normal(size=COUNT))
-    rough = beats + 0.016 * loud[:, None, None] * draw.normal(size=beats.shape)
+    rough = beats + 0.008 * loud[:, None, None] * draw.normal(size=beats.shape)
     model = fit_heart(ENCODING, rows, rough, timings, noise * loud[:, None, None], p_present)
     told = with_traits(rows, rough, timings)
     hearts = model.hearts(draw.normal(size=(COUNT, model.dimension)), told, p_present)
@@ -212,3 +210,11 @@ def test_no_p_wave_where_there_is_none(model):
     draw = np.random.default_rng(0).random(200)
     assert np.mean([model.p_wave({"SR": 1.0}, chance) for chance in draw]) > 0.95
     assert not any(model.p_wave({"AFIB": 1.0, "SR": 1.0}, chance) for chance in draw)
+
+
+def test_sizes_are_kept_by_shapes():
+    draw = np.random.default_rng(1)
+    beats = draw.standard_normal((60, 8, 30)).cumsum(axis=2)
+    shapes = fit_shapes(beats, 20)
+    back = shapes.decode(shapes.encode(beats), sizes(beats))
+    assert np.allclose(sizes(back), sizes(beats), rtol=1e-3)

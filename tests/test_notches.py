@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from models.beat import FRAME_MS
-from models.dipole import fit_dipole
 from models.heart import QRST_SPAN
 from models.notches import QRS_SPAN, fit_notches
 from models.shapes import fit_shapes, sizes
@@ -14,14 +13,13 @@ RIPPLE, SHARE = 0.05, 0.01
 
 @pytest.fixture(scope="module")
 def beats():
-    """Two waves of a dipole in changing parts; in QRS a ripple, and noise that changes sign from sample to sample."""
+    """Two waves in changing parts; in QRS a ripple, and noise that changes sign from sample to sample."""
     draw = np.random.default_rng(0)
     bumps = np.stack([np.exp(-0.5 * ((FRAME_MS - at) / wide) ** 2) for at, wide in ((50, 15), (280, 40))])
-    body, dipole = draw.normal(size=(8, 3)), draw.normal(size=(3, 2)) + 0.2 * draw.normal(size=(300, 3, 2))
-    smooth = body @ dipole @ bumps
+    smooth = np.einsum("nlp,pt->nlt", draw.normal(1, 0.3, (300, 8, 2)), bumps)
     noise = np.diff(draw.normal(size=(300, 8, len(FRAME_MS) + 1)), axis=2) / np.sqrt(2)
     smooth /= sizes(smooth[:, :, QRST_SPAN])[:, None, None]
-    leads = draw.choice([-1, 1], (300, 1, 1)) * draw.normal(size=(8, 1))
+    leads = draw.normal(size=(300, 8, 1))
     ripple = leads / np.sqrt((leads**2).mean(axis=1, keepdims=True)) * np.sin(2 * np.pi * 0.08 * FRAME_MS)
     fine = (RIPPLE * ripple + SHARE * noise) * QRS_SPAN
     return np.exp(draw.normal(-1, 0.3, (300, 1, 1))) * (smooth + fine)
@@ -29,7 +27,7 @@ def beats():
 
 @pytest.fixture(scope="module")
 def qrst_shapes(beats):
-    return fit_dipole(beats[:, :, QRST_SPAN], 16)
+    return fit_shapes(beats[:, :, QRST_SPAN], 16)
 
 
 @pytest.fixture(scope="module")
