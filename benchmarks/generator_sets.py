@@ -64,7 +64,7 @@ class Plan:
     count: int = 1000
     others: int | None = None
     each: int = 180
-    infarcts: int = 4
+    infarcts: int = 12
     hearts: int = 60
     seeds: int = 3
     epochs: int = 15

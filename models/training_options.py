@@ -36,23 +36,9 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     say("--strip-steps", type=int, default=Schedule.strip_steps, help="0: the strip network of --warm-start")
     usual = f"{Schedule.straight_steps}, and 0 with --strip-steps 0, if not said"
     say("--straight-steps", type=int, help=f"to straighten the strip's flow; {usual}")
-    say(
-        "--straight-depth",
-        type=int,
-        help="blocks of the strip network that learns these lines; all if not said",
-    )
-    say(
-        "--texture-steps",
-        type=int,
-        default=Schedule.texture_steps,
-        help="0: the texture of --warm-start, if any",
-    )
-    say(
-        "--heart-steps",
-        type=int,
-        default=Schedule.heart_steps,
-        help="of each network that learns from records",
-    )
+    say("--straight-depth", type=int, help="blocks of the network that learns these lines; all if not said")
+    say("--texture-steps", type=int, default=Schedule.texture_steps, help="0: that of --warm-start, if any")
+    say("--heart-steps", type=int, default=Schedule.heart_steps, help="of each network that records teach")
     say("--heart-teachers", type=int, default=Schedule.heart_teachers, help="how many of these")
     say("--pupil-steps", type=int, default=Schedule.pupil_steps, help="of the one that learns from these")
     say("--batch", type=int, default=Schedule.strip_batch, help="strips per step, of all processes")
@@ -64,6 +50,12 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     chosen = parser.parse_args(arguments)
     if chosen.straight_steps is None:
         chosen.straight_steps = Schedule.straight_steps if chosen.strip_steps else 0
+    _check(chosen, parser)
+    return chosen
+
+
+def _check(chosen: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """Ends the program with a sentence where options do not go together."""
     if bool(chosen.extra) != bool(chosen.extra_measured):
         parser.error("--extra and --extra-measured must be given together")
     if chosen.only_texture and not (chosen.warm_start and chosen.texture_steps):
@@ -72,4 +64,3 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error("--straight-depth needs --straight-steps above 0: nothing is straightened else")
     if not (chosen.strip_steps or chosen.warm_start):
         parser.error("--strip-steps 0 needs --warm-start: nothing else holds a strip network")
-    return chosen

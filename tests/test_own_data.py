@@ -23,6 +23,7 @@ from models.preparation import read_measured, waveforms
 from models.shards import open_shards, prepare_shards
 from models.training import open_records
 
+pytestmark = pytest.mark.usefixtures("narrow_teachers")
 ROOT = Path(__file__).resolve().parent.parent
 STEPS = "--heart-steps 100 --heart-teachers 2 --pupil-steps 20 --strip-steps 3 --straight-steps 2 --texture-steps 2"
 QUICK = [*STEPS.split(), *"--width 32 --batch 8 --seed 3 --device cpu".split()]

@@ -22,6 +22,7 @@ from models.straightening import pupil_of, straightened
 from models.synthetic import Simulator
 from models.training import Run, Schedule, train
 
+pytestmark = pytest.mark.usefixtures("narrow_teachers")
 TEXTS = {
     "normal ECG": {"NORM": 1.0, "SR": 1.0},
     "left bundle branch block": {"CLBBB": 1.0, "SR": 1.0},
@@ -128,11 +129,8 @@ def test_one_small_heart_network_learns_what_wide_ones_learnt(material, tmp_path
         return HeartTraining(hearts, run, none, linear.heart).trained()
 
     net, losses = trained(tmp_path)
-    assert [path.stem for path in sorted(tmp_path.glob("heart-0-*.pt"))] == [
-        "heart-0-0",
-        "heart-0-1",
-        "heart-0-pupil",
-    ]
+    states = sorted(path.stem for path in tmp_path.glob("heart-0-*.pt"))
+    assert states == ["heart-0-0", "heart-0-1", "heart-0-pupil"]
     _, untaught = trained(tmp_path / "untaught", pupil_steps=1)
     for place, (told, plain) in enumerate(zip(losses, untaught, strict=True)):
         states = [torch.load(tmp_path / f"heart-{place}-{number}.pt", weights_only=True) for number in (0, 1)]
@@ -142,9 +140,8 @@ def test_one_small_heart_network_learns_what_wide_ones_learnt(material, tmp_path
         far = abs(plain["validation"] - plain["teachers"])
         assert abs(told["validation"] - told["teachers"]) < 0.5 * far
 
-    (
-        tmp_path / "heart-1-pupil.pt"
-    ).unlink()  # killed here: teachers are kept, and the pupil learns the same again
+    # killed here: teachers are kept, and the pupil learns the same again
+    (tmp_path / "heart-1-pupil.pt").unlink()
     again, same = trained(tmp_path)
     assert same == losses
     for name, weights in net.state_dict().items():
