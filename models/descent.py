@@ -112,6 +112,22 @@ class Descent:
         self.notes, self.step = dict(state.get("notes", {})), int(state["step"])
 
 
+def taught(pupil: nn.Module, teacher: nn.Module, file: Path, crew: Crew, rate: float) -> Descent:
+    """The descent of a pupil: where it was left, or from the beginning where another teacher's was left there."""
+    mark = float(sum(weights.double().abs().sum() for weights in teacher.parameters()))
+    descent = Descent(copy.deepcopy(pupil), file, crew, rate, 0.0)
+    if descent.step and descent.notes.get("teacher") != mark:
+        file.unlink(missing_ok=True)
+        descent = Descent(copy.deepcopy(pupil), file, crew, rate, 0.0)
+    descent.notes = {"teacher": mark}
+    return descent
+
+
+def falling(step: int, steps: int, warming: int = 100) -> float:
+    """Of the learning rate: so many steps of warming up, and a half cosine down to 2 %."""
+    return min(1.0, (step + 1) / warming) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+
+
 def seeded(net: nn.Module, draw: torch.Generator) -> nn.Module:
     """The network with its weights drawn from `draw`; layers that begin at zero stay at zero."""
     with torch.no_grad():

@@ -20,7 +20,7 @@ from torch import nn
 from models import flow
 from models.batches import UNKNOWN_SHARE, oversampling, without_text
 from models.denoiser import HeartNet, HeartNetConfig
-from models.descent import Descent, Draws, seeded
+from models.descent import Descent, Draws, falling, seeded, taught
 from models.encoding import MAIN_EFFECTS
 from models.fitting import Hearts
 from models.heart import HeartModel
@@ -140,7 +140,7 @@ class HeartTraining:
         schedule, crew = self.run.schedule, self.run.crew
         stream, steps = (schedule.seed, PUPIL, place), schedule.pupil_steps
         net, teacher = _new(self.pupil, place, stream), teachers.parts[place]
-        descent = Descent(net, self.run.folder / f"heart-{place}-pupil.pt", crew, schedule.rate, 0.0)
+        descent = taught(net, teacher, self.run.folder / f"heart-{place}-pupil.pt", crew, schedule.rate)
         x, about = hearts[:, list(self.pupil.config.parts[place])], self.pupil.about(place, hearts, said)
         for step in range(descent.step, steps):
             draw = np.random.default_rng((*stream, step, crew.rank))
@@ -149,7 +149,7 @@ class HeartTraining:
             x_t, _ = flow.path(x_0.to(crew.device), x[chosen], t.to(crew.device))
             asked = (x_t, t.to(crew.device), about[chosen])
             value = (descent.wrapped.train()(*asked) - teacher(*asked)).square().mean()
-            descent.down(value, min(0.995, (step + 1) / (step + 10)), schedule.rate * _falling(step, steps))
+            descent.down(value, min(0.995, (step + 1) / (step + 10)), schedule.rate * falling(step, steps))
             if descent.step % CHECK_EVERY == 0 and crew.leads:
                 log(self.run.folder, part=f"heart {place}, pupil", step=descent.step, loss=value.item())
             if descent.due(schedule.save_every) or (crew.leads and descent.step == steps):
@@ -215,8 +215,3 @@ def _normal(draw: np.random.Generator, shape: tuple[int, ...]) -> torch.Tensor:
 def _times(draw: np.random.Generator, count: int) -> torch.Tensor:
     """Times as `models.flow.draw_times` draws them."""
     return torch.from_numpy(1 / (1 + np.exp(-draw.normal(size=count)))).float()
-
-
-def _falling(step: int, steps: int) -> float:
-    """Of the learning rate: 100 steps of warming up, then a half cosine down to 2 %."""
-    return min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))

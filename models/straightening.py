@@ -6,7 +6,6 @@ A network of fewer blocks may learn them in its place: straight lines ask less o
 import copy
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from models.batches import UNKNOWN_SHARE, StripBatches, oversampling
 from models.checkpoints import Checkpoint
 from models.crew import Crew
 from models.denoiser import StripNet
-from models.descent import Descent, Draws
+from models.descent import Draws, falling, taught
 from models.fitting import VALIDATION_FOLD
 from models.schedule import Run
 
@@ -47,7 +46,7 @@ def straightened(checkpoint: Checkpoint, batches: StripBatches, run: Run) -> Che
     teacher = copy.deepcopy(checkpoint.strip_net).to(crew.device).eval().requires_grad_(False)
     depth = run.schedule.straight_depth
     pupil = pupil_of(teacher, teacher.config.depth if depth is None else depth)
-    descent = _begun(pupil, teacher, run.folder / "straight.pt", crew)
+    descent = taught(pupil, teacher, run.folder / "straight.pt", crew, RATE)
     index = np.flatnonzero(batches.material.table["fold"].to_numpy() != VALIDATION_FOLD)
     draws = Draws(index, oversampling([batches.material.statements[row] for row in index]))
     losses: list[float] = []
@@ -60,12 +59,7 @@ def straightened(checkpoint: Checkpoint, batches: StripBatches, run: Run) -> Che
             t = draw.random(STRIPS) * (draw.random(STRIPS) >= AT_ONCE)
             t = torch.tensor(t, dtype=torch.float32, device=crew.device)
             value = flow.straight_loss(lambda x, at: descent.net(x, at, about, said), x_0, x_1, t)  # noqa: B023
-            done = descent.step / steps
-            rate = (
-                RATE
-                * min(1.0, (descent.step + 1) / 50)
-                * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
-            )
+            rate = RATE * falling(descent.step, steps, 50)
             descent.down(value, min(MEMORY, (descent.step + 1) / (descent.step + 10)), rate)
             losses.append(value.item())
         if descent.due(run.schedule.save_every):
@@ -103,14 +97,3 @@ def check_depth(depth: int, blocks: int) -> None:
     """
     if not 1 <= depth <= blocks:
         raise ValueError(f"straight depth must be 1 to {blocks}, the blocks there are, got {depth}")
-
-
-def _begun(pupil: StripNet, teacher: StripNet, file: Path, crew: Crew) -> Descent:
-    """The descent of a pupil: where it was left, or from the beginning where another teacher's was left there."""
-    mark = float(sum(weights.double().abs().sum() for weights in teacher.parameters()))
-    descent = Descent(copy.deepcopy(pupil), file, crew, RATE, 0.0)
-    if descent.step and descent.notes.get("teacher") != mark:
-        file.unlink()
-        descent = Descent(copy.deepcopy(pupil), file, crew, RATE, 0.0)
-    descent.notes = {"teacher": mark}
-    return descent

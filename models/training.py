@@ -3,7 +3,6 @@
 import argparse
 import copy
 import functools
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from models.contest import Contest, train_texture
 from models.crew import Crew, find_crew
 from models.denoiser import StripNet, StripNetConfig
-from models.descent import Descent, Draws, drawn_ahead, seeded
+from models.descent import Descent, Draws, drawn_ahead, falling, seeded
 from models.fitting import TEST_FOLD, VALIDATION_FOLD, fit_linear, known_strips, strip_conditions
 from models.heart_training import HeartTraining, log, some_of
 from models.inversion import calibrate
@@ -222,7 +221,9 @@ def train_strip(batches: StripBatches, made: Checkpoint, run: Run) -> Checkpoint
         with torch.autocast(crew.device.type, torch.bfloat16):
             value = batches.loss_on(descent.wrapped.train(), drawn)
         step = descent.step
-        descent.down(value, min(0.998, (step + 1) / (step + 10)), _rate(schedule, step))
+        descent.down(
+            value, min(0.998, (step + 1) / (step + 10)), schedule.rate * falling(step, schedule.strip_steps)
+        )
         recent = [*recent[-49:], value.item()]
         if descent.due(schedule.save_every):
             checkpoint = write()
@@ -251,12 +252,6 @@ def _limits(checkpoint: Checkpoint, batches: StripBatches) -> dict[str, list[flo
     held_out = (table["fold"] == VALIDATION_FOLD) & table["labelled"] & table["rr_s"].notna()
     rows = told[:, : told.shape[1] - batches.text]
     return calibrate(checkpoint, batches.material, np.flatnonzero(held_out), rows, told)
-
-
-def _rate(schedule: Schedule, step: int) -> float:
-    """Learning rate: 100 steps of warming up, then a half cosine down to 2 %."""
-    done = step / schedule.strip_steps
-    return schedule.rate * min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
 if __name__ == "__main__":

@@ -64,3 +64,6 @@ def _check(chosen: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         parser.error("--straight-depth needs --straight-steps above 0: nothing is straightened else")
     if not (chosen.strip_steps or chosen.warm_start):
         parser.error("--strip-steps 0 needs --warm-start: nothing else holds a strip network")
+    for name, got in (("--heart-teachers", chosen.heart_teachers), ("--pupil-steps", chosen.pupil_steps)):
+        if got < 1:
+            parser.error(f"{name} must be at least 1, got {got}: leave it out for the default")

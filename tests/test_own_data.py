@@ -110,6 +110,10 @@ def test_a_texture_alone_needs_something_to_correct(sets, tmp_path, capsys):
     with pytest.raises(SystemExit):
         training.main(command(sets, "ptb-xl", tmp_path, "--strip-steps", "0"))
     assert "--strip-steps 0 needs --warm-start" in capsys.readouterr().err
+    for name in ("--heart-teachers", "--pupil-steps"):
+        with pytest.raises(SystemExit):
+            training.main(command(sets, "ptb-xl", tmp_path, name, "0"))
+        assert f"{name} must be at least 1, got 0" in capsys.readouterr().err
 
 
 def test_a_depth_that_cannot_be_is_told_before_anything_is_trained(sets, tmp_path, capsys):

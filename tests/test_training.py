@@ -150,6 +150,10 @@ def test_one_small_heart_network_learns_what_wide_ones_learnt(material, tmp_path
     for name, weights in net.state_dict().items():
         assert torch.equal(weights, again.state_dict()[name]), name
 
+    trained(tmp_path, heart_teachers=1)  # other teachers: what a pupil learnt from those before does not stay
+    pupil = torch.load(tmp_path / "heart-0-pupil.pt", weights_only=True)["average"]
+    assert not all(torch.equal(weights, net.parts[0].state_dict()[name]) for name, weights in pupil.items())
+
 
 def test_straight_lines_may_be_learnt_by_fewer_blocks(material, trained, tmp_path):
     checkpoint, _ = load_checkpoint(trained / "small.safetensors")
