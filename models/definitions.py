@@ -1,8 +1,8 @@
 """Statements that are defined by a limit, and how far a heart must go to keep to it.
 
 A first-degree AV block is a PR above 200 ms, whatever else a heart is. A model of means and spreads leaves hearts on
-the wrong side; these are mirrored at the limit. All of them: records of the statement that seem to lie there are
-mostly misses of the measurement, and generated ECGs are measured with misses, too.
+the wrong side; these are brought over. All of them: records of the statement that seem to lie there are mostly misses
+of the measurement, and generated ECGs are measured with misses, too.
 """
 
 from collections.abc import Sequence
@@ -31,6 +31,9 @@ these, 89 % with it."""
 TURNS = {"left axis": 1, "right axis": -1}
 """Which way a QRS axis that lies on the wrong side is turned."""
 FURTHEST_TURN, MOST_SCALED = 70.0, 2.0
+BEYOND_SHARE = 0.3
+"""How far an interval comes beyond its limit, of how far it lay before it (logarithms): records of the statement, too,
+come close to the limit, and a few lie before it."""
 _QRS = (FRAME_MS >= 0) & (FRAME_MS <= FRAME_QRS)
 _TURNED = np.clip((FRAME_MS + 20) / 20, 0, 1) * np.clip((FRAME_QRS + 60 - FRAME_MS) / 60, 0, 1)
 
@@ -65,13 +68,13 @@ def beyond(code: str, beats: np.ndarray, timings: Sequence[Timing]) -> np.ndarra
     return np.log(limit / np.array([getattr(timing, name) for timing in timings]))
 
 
-def mirrored(code: str, beat: np.ndarray, timing: Timing, by: float) -> tuple[np.ndarray, Timing]:
-    """The heart as far on the right side of the limit as it was on the wrong one."""
+def corrected(code: str, beat: np.ndarray, timing: Timing, by: float) -> tuple[np.ndarray, Timing]:
+    """The heart on the right side of the limit: mirrored at it, an interval less far than it was on the wrong one."""
     name, limit = LIMITS[code]
     if name == "voltage":
         return beat * (1 + (min(np.exp(2 * by), MOST_SCALED) - 1) * _TURNED), timing
     if name not in TURNS:
-        return beat, replace(timing, **{name: limit * np.exp(by)})
+        return beat, replace(timing, **{name: limit * np.exp(BEYOND_SHARE * by)})
     turn = TURNS[name] * np.radians(min(2 * by, FURTHEST_TURN)) * _TURNED
     foot = 2 / np.sqrt(3) * (beat[1] - beat[0] / 2)
     left = beat[0] * np.cos(turn) + foot * np.sin(turn)

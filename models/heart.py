@@ -14,21 +14,22 @@ from itertools import pairwise
 
 import numpy as np
 
-from models import definitions
 from models.beat import FRAME_MS, P_SPAN, TPTE_LIMITS, Timing
 from models.ecg import INDEPENDENT_LEADS
 from models.encoding import MAIN_EFFECTS, RHYTHM_CODES, Encoding, penalties, ridge
+from models.keeping import keep_to_limits, keep_to_onsets, keep_to_traits
 from models.loudness import ROUGHNESS_LIMITS, fit_least_noise, log_noise, loudness, noise_of, roughnesses
 from models.shapes import Shapes, fit_shapes, sizes
 from models.spread import FURTHEST, FURTHEST_PR, SPREAD_LIMITS, colour_of, fill, fit_spread, without_misses
 from models.strip import BANDS
-from models.traits import BEYOND_MV, NEARLY_MV, TRAITS, Traits, fit_traits, shown
+from models.traits import TRAITS, Traits, fit_traits, shown
 
 NOISES = len(INDEPENDENT_LEADS) * BANDS
 SINUS_CODES = ("SR", "SARRH", "SBRAD", "STACH")
 TIMING_NAMES = ("log_pr", "log_qrs", "log_qt", "log_r", "log_tpte")
 NOISE = slice(len(TIMING_NAMES), len(TIMING_NAMES) + NOISES)
 SIZE_NAMES = ("log_p_size", "log_qrst_size", "log_detail_share")
+SIZES = slice(NOISE.stop, NOISE.stop + len(SIZE_NAMES))
 P_SHAPES, QRST_SHAPES, DETAIL_SHAPES = 24, 40, 120
 """Principal components kept, of beats and of the detail that those leave; without it QRS loses its fast parts."""
 LEADING_P = 8
@@ -43,8 +44,6 @@ SPREAD_PENALTY = 120.0
 STATEMENT_PENALTY = 1.5
 """Pseudo-records that hold a statement's effect at 0; more, even where it foretells a number better, loses what many
 small numbers do together: Q waves."""
-TRAIT_STEP, TRAIT_STEPS = 0.25, 16
-"""How far, in what a trait makes of the mean, a heart is moved at once until it has a trait or has lost it."""
 _TAPER = np.clip((-FRAME_MS[P_SPAN] - 4.0) / 24.0, 0.0, 1.0)
 
 
@@ -126,7 +125,7 @@ class HeartModel:
     @property
     def parts(self) -> tuple[tuple[int, ...], ...]:
         """Coordinates that a flow is to learn together: waves as one sees them and every reach, noise, fine detail."""
-        p_start = len(TIMING_NAMES) + NOISES + len(SIZE_NAMES)
+        p_start = SIZES.stop
         qrst_start = p_start + len(self.p_shapes.spread)
         leading = [*range(NOISE.start), *range(NOISE.stop, p_start)]
         leading += range(p_start, min(p_start + LEADING_P, qrst_start))
@@ -139,13 +138,13 @@ class HeartModel:
     @property
     def told(self) -> tuple[tuple[int, ...], ...]:
         """Numbers of the parts before that the flow of each part is told: what is fine rests on the shapes of QRST."""
-        start = NOISE.stop + len(SIZE_NAMES) + len(self.p_shapes.spread)
+        start = SIZES.stop + len(self.p_shapes.spread)
         return ((), (), tuple(range(start, start + len(self.qrst_shapes.spread))))[: len(self.parts)]
 
     @property
     def groups(self) -> tuple[slice, ...]:
         """Numbers that are more or less usual together: noise, and the shapes of P, of QRST, of its detail."""
-        ends = np.cumsum([NOISE.stop + len(SIZE_NAMES), *(len(shapes.spread) for shapes in self.shapes)])
+        ends = np.cumsum([SIZES.stop, *(len(shapes.spread) for shapes in self.shapes)])
         return NOISE, *(slice(int(start), int(stop)) for start, stop in pairwise(ends))
 
     def whiten(self, vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -174,42 +173,46 @@ class HeartModel:
     ) -> list[Heart]:
         """The hearts at whitened coordinates (batch, dimension) under the encoded conditions and traits `rows`.
 
-        With `by_definition` they have these traits and no other, and keep to the limits that define their statements
-        (`models.definitions`).
+        With `by_definition` they have these traits and no other, keep to the limits that define their statements, and
+        their P waves begin where PR says (`models.keeping`).
         """
         expected = rows @ self.mean
         residual = (self.numbers(white) * self._spreads(rows)) @ self.colour.T
         vectors = expected + residual * self._roughness(expected + residual)
-        parts = self._decoded(vectors, p_present)
+        has_p = np.asarray(p_present, bool)
+        parts = self._decoded(vectors, has_p)
         if by_definition:
-            self._keep_to_traits(vectors, parts, rows)
-            self._keep_to_limits(parts[0], parts[1], rows)
+            self._kept(vectors, expected, rows, parts, has_p)
         loud = noise_of(vectors[:, NOISE], self.least_noise_mv)
         return [
-            Heart(beat, timing, noise_mv, bool(has_p), float(detail))
-            for beat, timing, detail, noise_mv, has_p in zip(*parts, loud, p_present, strict=True)
+            Heart(beat, timing, noise_mv, bool(present), float(detail))
+            for beat, timing, detail, noise_mv, present in zip(*parts, loud, has_p, strict=True)
         ]
 
     def _decoded(
-        self, vectors: np.ndarray, p_present: Sequence[bool]
+        self, vectors: np.ndarray, p_present: np.ndarray
     ) -> tuple[np.ndarray, list[Timing], np.ndarray]:
         """Beats (mV), timings and root mean square of the detail (mV) of hearts."""
-        counts = [len(shapes.spread) for shapes in (self.p_shapes, self.qrst_shapes)]
-        at = np.cumsum([len(TIMING_NAMES), NOISES, len(SIZE_NAMES), *counts])
-        timings, _, size, p_part, qrst_part, detail_part = np.split(vectors, at, axis=1)
-        share = np.exp(np.clip(size[:, 2], *np.log(DETAIL_LIMITS)))
-        size = np.exp(np.clip(size[:, :2], *np.log(SIZE_LIMITS_MV)))
-        limits = np.log(TIMING_LIMITS_MS)
-        timings = np.exp(np.clip(timings, limits[:, 0], limits[:, 1]))
         beats = np.zeros((len(vectors), len(INDEPENDENT_LEADS), len(FRAME_MS)))
-        beats[:, :, P_SPAN] = (
-            self.p_shapes.decode(p_part, size[:, 0]) * _TAPER * np.asarray(p_present, float)[:, None, None]
-        )
-        qrst = self.qrst_shapes.decode(qrst_part, np.ones(len(vectors)))
-        qrst = qrst + self.detail_shapes.decode(detail_part, share)
-        scale = size[:, 1] / sizes(qrst)
-        beats[:, :, QRST_SPAN] = qrst * scale[:, None, None]
-        return beats, [Timing(*timing) for timing in timings], share * scale
+        beats[:, :, P_SPAN] = self._p_waves(vectors) * p_present[:, None, None]
+        beats[:, :, QRST_SPAN], detail_mv = self._qrst_waves(vectors)
+        limits = np.log(TIMING_LIMITS_MS)
+        timings = np.exp(np.clip(vectors[:, : len(limits)], limits[:, 0], limits[:, 1]))
+        return beats, [Timing(*timing) for timing in timings], detail_mv
+
+    def _p_waves(self, vectors: np.ndarray) -> np.ndarray:
+        """P waves of hearts, mV, (batch, 8, sample)."""
+        size = np.exp(np.clip(vectors[:, SIZES.start], *np.log(SIZE_LIMITS_MV)))
+        return self.p_shapes.decode(vectors[:, self.groups[1]], size) * _TAPER
+
+    def _qrst_waves(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """QRST of hearts, mV, (batch, 8, sample), and the root mean square of their detail, mV."""
+        size = np.exp(np.clip(vectors[:, SIZES.start + 1], *np.log(SIZE_LIMITS_MV)))
+        share = np.exp(np.clip(vectors[:, SIZES.start + 2], *np.log(DETAIL_LIMITS)))
+        qrst = self.qrst_shapes.decode(vectors[:, self.groups[2]], np.ones(len(vectors)))
+        qrst = qrst + self.detail_shapes.decode(vectors[:, self.groups[3]], share)
+        scale = size / sizes(qrst)
+        return qrst * scale[:, None, None], share * scale
 
     def vectors(
         self, beats: np.ndarray, timings: np.ndarray, noise_mv: np.ndarray, p_present: np.ndarray
@@ -226,37 +229,29 @@ class HeartModel:
         """Standard deviations of the whitened coordinates under the encoded conditions and traits `rows`."""
         return np.exp(np.clip(rows @ self.spread, *np.log(SPREAD_LIMITS)))
 
-    def _keep_to_traits(
-        self, vectors: np.ndarray, parts: tuple[np.ndarray, list[Timing], np.ndarray], rows: np.ndarray
+    def _kept(
+        self,
+        vectors: np.ndarray,
+        expected: np.ndarray,
+        rows: np.ndarray,
+        parts: tuple[np.ndarray, list[Timing], np.ndarray],
+        p_present: np.ndarray,
     ) -> None:
-        """Moves the waves of hearts along what traits make of the mean until they clearly have theirs, in place."""
-        beats, timings, detail = parts
-        qrs_ms = np.array([timing.qrs for timing in timings])
-        wanted = rows[:, -len(TRAITS) :] > 0.5
+        """Holds hearts to their traits, to the limits of their statements and to their PR interval, in place."""
+        beats, timings, detail_mv = parts
         effect = self.mean[-len(TRAITS) :].copy()
-        effect[:, : -len(self.qrst_shapes.spread) - len(self.detail_shapes.spread)] = 0.0
-        for _ in range(TRAIT_STEPS):
-            too_few = wanted & ~shown(beats, qrs_ms, -BEYOND_MV)
-            too_many = ~wanted & shown(beats, qrs_ms, NEARLY_MV)
-            way = too_few.astype(float) - too_many
-            wrong = np.flatnonzero(way.any(axis=1))
-            if not len(wrong):
-                return
-            vectors[wrong] += TRAIT_STEP * way[wrong] @ effect
-            moved, _, detail[wrong] = self._decoded(vectors[wrong], np.ones(len(wrong)))
-            beats[np.ix_(wrong, range(len(INDEPENDENT_LEADS)), QRST_SPAN)] = moved[:, :, QRST_SPAN]
+        effect[:, : self.groups[2].start] = 0.0
+        wanted = rows[:, -len(TRAITS) :] > 0.5
+        keep_to_traits(self._qrst_waves, effect, wanted, vectors, beats, detail_mv, timings)
+        flags = rows[:, len(MAIN_EFFECTS) : len(self.encoding.names)] > 0.5
+        keep_to_limits(dict(zip(self.encoding.codes, flags.T, strict=True)), beats, timings)
 
-    def _keep_to_limits(self, beats: np.ndarray, timings: list[Timing], rows: np.ndarray) -> None:
-        """Mirrors hearts at the limits of their statements, in place."""
-        flags = rows[:, len(MAIN_EFFECTS) : len(self.encoding.names)]
-        for code in definitions.LIMITS:
-            if code in self.encoding.codes:
-                wrong = definitions.beyond(code, beats, timings)
-                named = flags[:, self.encoding.codes.index(code)] > 0.5
-                for row in np.flatnonzero(named & (wrong > 0)):
-                    beats[row], timings[row] = definitions.mirrored(
-                        code, beats[row], timings[row], wrong[row]
-                    )
+        def more_usual(some: np.ndarray, share: float) -> np.ndarray:
+            moved, p = vectors[some], self.groups[1]
+            moved[:, p] = expected[some, p] + share * (moved[:, p] - expected[some, p])
+            return self._p_waves(moved)
+
+        keep_to_onsets(more_usual, p_present, beats, timings)
 
     def p_wave(self, statements: Mapping[str, float], chance: float) -> bool:
         """Whether a heart with these statements has P waves; `chance` is uniform in 0..1.

@@ -22,7 +22,7 @@ TRAITS = tuple(TERRITORIES)
 """Pathological Q waves in two leads of a territory. Source: Thygesen et al. 2018 (fourth universal definition)."""
 START_MS, Q_MS, DEPTH_MV = (4.0, 34.0), (0.0, 60.0), 0.1
 """After the QRS onset: while a lead is to be negative without a break, and until when it is to be so deep."""
-NEARLY_MV, BEYOND_MV = 0.02, 0.005
+NEARLY_MV, BEYOND_MV = 0.03, 0.01
 """A heart without a trait lacks at least so much of it, and one that has it goes so far beyond: the strip's noise would
 else give it and take it."""
 INFARCTS = {

@@ -17,6 +17,7 @@ from models.heart import (
     sizes,
     with_traits,
 )
+from models.p_onset import misplaced
 from models.strip import BANDS, NOISE_LIMITS_MV
 from models.traits import TRAITS, shown
 
@@ -163,6 +164,16 @@ def test_hearts_keep_to_the_limits_that_define_their_statements(model):
     )
     assert min(free) < 120 <= min(kept)
     assert [a for a in free if a >= 120] == [b for a, b in zip(free, kept, strict=True) if a >= 120]
+
+
+def test_p_waves_of_drawn_hearts_begin_where_their_pr_interval_says(model):
+    white = np.random.default_rng(8).normal(size=(200, model.dimension))
+
+    def off(strict):
+        made = model.hearts(white, _rows(200, SR=1.0), [True] * 200, by_definition=strict)
+        return misplaced(np.stack([heart.beat for heart in made]), [heart.timing for heart in made]).sum()
+
+    assert off(True) < off(False) / 4
 
 
 def test_some_hearts_are_unusual_throughout(planted):
