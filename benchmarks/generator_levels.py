@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from generator_sets import KEEP, RATES, Plan, bare_sets, infarct_sets, pair_sets, rate_sets
+from generator_sets import KEEP, RATES, Plan, bare_sets, infarct_sets, normal_sets, pair_sets, rate_sets
 from generator_speed import speed_scores
 
 from discovery.alike import detailed
@@ -140,7 +140,7 @@ def feature_level(trial: Trial, bench: Bench) -> list[Score]:
         *distance_scores(trial),
         *missing_scores(trial),
         *slope_scores(trial),
-        *effect_scores(trial),
+        *effect_scores(trial, normal_sets(bench.generator, trial.records, bench.plan)),
         *strip_scores(trial, residual),
     ]
 

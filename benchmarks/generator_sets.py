@@ -54,6 +54,8 @@ class Plan:
         ECGs per rate and per bare text.
     infarcts : int
         Twins of each record with an infarct.
+    normals : int
+        Twins of each normal record, for the effects of age, sex and rate.
     hearts : int
         Hearts of which one condition is changed.
     seeds, epochs : int
@@ -65,12 +67,13 @@ class Plan:
     others: int | None = None
     each: int = 180
     infarcts: int = 12
+    normals: int = 4
     hearts: int = 60
     seeds: int = 3
     epochs: int = 15
 
 
-QUICK = Plan(count=1, others=500, each=20, infarcts=1, hearts=12, seeds=1, epochs=6)
+QUICK = Plan(count=1, others=500, each=20, infarcts=1, normals=1, hearts=12, seeds=1, epochs=6)
 
 
 def bring(which: str) -> Generator:
@@ -169,6 +172,12 @@ def infarct_sets(generator: Generator, records: Side, plan: Plan) -> list[pd.Dat
     """Further twins of the records that state an infarct, beside those of the trial."""
     some = records.where(carries(records.table, *INFERIOR, *ANTERIOR))
     return [twins(generator, some, again).table for again in range(1, plan.infarcts)]
+
+
+def normal_sets(generator: Generator, records: Side, plan: Plan) -> list[pd.DataFrame]:
+    """Further twins of the normal records, beside those of the trial."""
+    some = records.where(carries(records.table, "NORM"))
+    return [twins(generator, some, again).table for again in range(1, plan.normals)]
 
 
 def pair_sets(generator: Generator, plan: Plan) -> dict[str, Side]:

@@ -173,12 +173,19 @@ EFFECTS = (
 """Words, outcome, the column whose effect it is, and what is held; all in normal ECGs."""
 
 
-def effect_scores(trial: Trial) -> list[Score]:
+def effect_scores(trial: Trial, more: Sequence[pd.DataFrame] = ()) -> list[Score]:
     """Effects of sex, age and RR in normal ECGs: of generated ones, of records, and how many agree.
 
     A sign counts where the records' interval says what it is; a size is right within that interval.
+
+    Parameters
+    ----------
+    more : sequence of DataFrame
+        Further twins of the normal records: with one each, the effects of generated ECGs are as uncertain as those of
+        records, and chance decides whether they agree.
     """
-    ours, theirs = (side.table[carries(side.table, "NORM")] for side in (trial.all_twins, trial.records))
+    ours = pd.concat([trial.all_twins.table, *more], ignore_index=True)
+    ours, theirs = (table[carries(table, "NORM")] for table in (ours, trial.records.table))
     scores, signs, sizes = [], [], []
     for words, *what in EFFECTS:
         made, real = slope(ours, *what), slope(theirs, *what)

@@ -15,7 +15,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     `show` has two more: 3 the sweep is not finished, 4 it is damaged.
     """
     works = {"generate": generate, "sweep": sweep, "show": show, "export": export, "measure": measure_ecgs}
-    works |= {"map": map_table, "test": put_hypotheses, "report": report, "study": study}
+    works |= {
+        "map": map_table,
+        "test": put_hypotheses,
+        "report": report,
+        "study": study,
+        "calibrate": calibrate,
+    }
     try:
         given = parser_of(works).parse_args(arguments)
     except SystemExit as ended:
@@ -229,6 +235,30 @@ def study(given: argparse.Namespace) -> int:
     for line in findings_in_lines(made.findings):
         print(line)
     print(f"\nReport: {made.report.resolve()}\nTable:  {made.report.with_name('table.csv').resolve()}")
+    return 0
+
+
+def calibrate(given: argparse.Namespace) -> int:
+    """Make generated ECGs measure as records do, on average under every condition."""
+    from discovery.alike import alike
+    from discovery.measure import measure
+    from models.calibration import calibrated
+    from models.checkpoints import load_checkpoint, save_checkpoint
+    from models.generator import WEIGHTS
+    from models.training import open_records
+
+    bundled = WEIGHTS / f"{given.weights}.safetensors"
+    records = open_records(given.data, given.layout, given.patients, given.test_fold)
+    checkpoint, _ = load_checkpoint(bundled if bundled.is_file() else given.weights)
+
+    def measurer(ecg: Any) -> Any:
+        return measure(alike(ecg), workers=given.workers)
+
+    made = calibrated(checkpoint, records, measurer, given.sets, given.rounds, not given.quiet)
+    print(save_checkpoint(given.out, made))
+    for place, off in enumerate(made.facts["calibration"]["off_percent"], 1):
+        said = ", ".join(f"{name} {size:.2f} %" for name, size in off.items())
+        print(f"  round {place}: mean intervals were off by {said}")
     return 0
 
 

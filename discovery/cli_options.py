@@ -8,7 +8,7 @@ from discovery.cli_help import DESCRIPTION, EXAMPLES
 from discovery.filing import folder_at
 from discovery.remote import Remote
 
-VERBS = "generate | sweep | show | export | measure | map | test | report | study"
+VERBS = "generate | sweep | show | export | measure | map | test | report | study | calibrate"
 Work = Callable[[argparse.Namespace], int]
 
 
@@ -60,6 +60,7 @@ def parser_of(works: Mapping[str, Work]) -> argparse.ArgumentParser:
     made.add_argument("--overwrite", action="store_true", help="remove the ECGs of another generator there")
     made.add_argument("--no-instrument", action="store_true", help="leave out the simulated check")
     _generator_option(made)
+    _calibrate_options(verb("calibrate"))
     return parser
 
 
@@ -72,6 +73,19 @@ def _measure_options(made: argparse.ArgumentParser) -> None:
         "--draws", type=int, default=0, help="draw the beats so often again for pr_se_ms and its like; 8, say"
     )
     made.add_argument("--second-opinion", action="store_true", help="also ask NeuroKit2 lead by lead; slow")
+
+
+def _calibrate_options(made: argparse.ArgumentParser) -> None:
+    """What `discovery calibrate` takes."""
+    made.add_argument("weights", help="name of bundled weights, or a checkpoint file of models.training")
+    made.add_argument("data", type=Path, help="folder of the records that it was trained on")
+    made.add_argument("--out", type=Path, required=True, help="checkpoint file; may be the one that is read")
+    made.add_argument("--layout", choices=("ptb-xl", "mimic-iv-ecg"), default="ptb-xl", help="%(default)s")
+    made.add_argument("--patients", type=Path, help="patients.csv of MIMIC-IV, for ages and sexes")
+    made.add_argument("--test-fold", type=int, default=10, help="left out, as in training; %(default)s")
+    made.add_argument("--sets", type=int, default=4, help="ECGs generated for each record; %(default)s")
+    made.add_argument("--rounds", type=int, default=2, help="times it is measured and moved; %(default)s")
+    made.add_argument("--workers", type=int, default=1, help="processes that measure")
 
 
 def _sweep_options(made: argparse.ArgumentParser) -> None:

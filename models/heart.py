@@ -16,11 +16,19 @@ import numpy as np
 
 from models.beat import FRAME_MS, P_SPAN, TPTE_LIMITS, Timing
 from models.ecg import INDEPENDENT_LEADS
-from models.encoding import MAIN_EFFECTS, RHYTHM_CODES, Encoding, penalties, ridge
+from models.encoding import MAIN_EFFECTS, RHYTHM_CODES, Encoding, penalties
 from models.keeping import keep_to_limits, keep_to_onsets, keep_to_traits
 from models.loudness import ROUGHNESS_LIMITS, fit_least_noise, log_noise, loudness, noise_of, roughnesses
 from models.shapes import Shapes, fit_shapes, sizes
-from models.spread import FURTHEST, FURTHEST_PR, SPREAD_LIMITS, colour_of, fill, fit_spread, without_misses
+from models.spread import (
+    FURTHEST,
+    FURTHEST_PR,
+    SPREAD_LIMITS,
+    colour_of,
+    fill,
+    fit_spread,
+    ridge_without_misses,
+)
 from models.strip import BANDS
 from models.traits import TRAITS, Traits, fit_traits, shown
 
@@ -306,12 +314,10 @@ def fit_heart(
     mean = np.zeros((rows.shape[1], vectors.shape[1]))
     for column in range(vectors.shape[1]):
         known = ~np.isnan(vectors[:, column])
-        values = vectors[known, column]
-        for _ in range(2):  # once more without the misses of the measurement
-            mean[:, column] = ridge(rows[known], values, penalty)
-            furthest = FURTHEST_PR if column == TIMING_NAMES.index("log_pr") else FURTHEST
-            values = without_misses(values, rows[known] @ mean[:, column], furthest)
-        vectors[known, column] = values
+        furthest = FURTHEST_PR if column == TIMING_NAMES.index("log_pr") else FURTHEST
+        mean[:, column], vectors[known, column] = ridge_without_misses(
+            rows[known], vectors[known, column], penalty, furthest
+        )
     vectors = fill(vectors, rows @ mean, np.random.default_rng(0))
     residual = vectors - rows @ mean
     shapes = residual[:, -sum(len(shapes.spread) for shapes in all_shapes) :]

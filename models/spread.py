@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from models.encoding import ridge
+
 FURTHEST, FURTHEST_PR = 4.0, 2.0
 """Robust standard deviations beyond which a recorded value counts as a miss of the measurement; P is missed oftener."""
 SPREAD_LIMITS = (0.35, 2.5)
@@ -38,12 +40,22 @@ def colour_of(residual: np.ndarray, together: slice) -> np.ndarray:
     return (directions * np.sqrt(values)) @ directions.T
 
 
-def without_misses(values: np.ndarray, expected: np.ndarray, furthest: float = FURTHEST) -> np.ndarray:
+def _without_misses(values: np.ndarray, expected: np.ndarray, furthest: float = FURTHEST) -> np.ndarray:
     """Values no further than so many robust standard deviations from what is expected."""
     residual = values - expected
     middle = np.median(residual)
     reach = furthest * 1.4826 * np.median(np.abs(residual - middle)) + 1e-9
     return expected + np.clip(residual, middle - reach, middle + reach)
+
+
+def ridge_without_misses(
+    rows: np.ndarray, values: np.ndarray, penalty: np.ndarray, furthest: float = FURTHEST
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ridge weights of values on rows, once more without the misses of the measurement, and the values without them."""
+    for _ in range(2):
+        weights = ridge(rows, values, penalty)
+        values = _without_misses(values, rows @ weights, furthest)
+    return weights, values
 
 
 def fill(vectors: np.ndarray, expected: np.ndarray, draw: np.random.Generator) -> np.ndarray:

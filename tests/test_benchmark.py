@@ -232,6 +232,10 @@ def test_effects_of_records_against_themselves_agree_and_turned_ones_do_not(tria
     assert same[name].measured.value == 1
     assert other[name].measured.value < 1
     assert same["effects in normal ECGs: size within the records' interval"].measured.value == 1
+    alone, beside = (effect_scores(Trial(real, real, (real,), real), more) for more in ((), [real.table] * 6))
+    widths = [by_name(part)[alone[0].property].measured for part in (alone, beside)]
+    assert widths[1].n == 4 * widths[0].n, "two of the trial, six beside them"
+    assert widths[1].high - widths[1].low < 0.6 * (widths[0].high - widths[0].low)
 
 
 def test_slopes_missing_values_and_strips_are_reported(trial):
