@@ -30,6 +30,7 @@ train: .venv/.installed         ## train the bundled generator again on the reco
 	mkdir -p training
 	$(BIN)/discovery measure $(DATA) --out training/measured.parquet
 	$(BIN)/python -m models.training --data $(DATA) --measured training/measured.parquet
+	$(BIN)/discovery calibrate ptbxl $(DATA) --out models/weights/ptbxl.safetensors
 
 clean:                          ## forget the environment and the caches; runs/ and data/ stay
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache

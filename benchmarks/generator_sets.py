@@ -66,10 +66,10 @@ class Plan:
     count: int = 1000
     others: int | None = None
     each: int = 180
-    infarcts: int = 12
+    infarcts: int = 24
     normals: int = 4
     hearts: int = 60
-    seeds: int = 3
+    seeds: int = 8
     epochs: int = 15
 
 

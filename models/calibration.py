@@ -22,13 +22,13 @@ from models.heart import STATEMENT_PENALTY, TIMING_NAMES
 from models.parts import choose_device
 from models.records import Records
 from models.reports import Reader, TextEncoder
-from models.spread import FURTHEST, FURTHEST_PR, ridge_without_misses
+from models.spread import ridge_without_misses
 from models.strip import FS
 
 INTERVALS = {"log_pr": "pr_ms", "log_qrs": "qrs_ms", "log_qt": "qt_ms", "log_tpte": "tpte_ms"}
 """Numbers of a heart, and the columns of a measured table that they are to agree with."""
-FEWEST = 48
-"""Records without which there is nothing to agree with."""
+FEWEST, MOST = 48, 8_000
+"""Records without which there is nothing to agree with, and of how many, drawn at random, no more need be asked."""
 CAUTION = 10.0
 """Pseudo-records by which a statement's interval is held: of statements that few records carry, chance tells most."""
 SETS, ROUNDS, BATCH = 4, 2, 128
@@ -127,8 +127,11 @@ def calibrated(  # noqa: PLR0913 (what a calibration consists of)
 def measured_records(
     encoding: Encoding, records: Records, measurer: Measurer, reader: Reader | None, progress: bool = True
 ) -> Recorded:
-    """The records of all folds but the validation fold whose heart rate was measured, as requests need them."""
-    records = records.where(records.table["fold"].to_numpy() != VALIDATION_FOLD)
+    """The records outside the validation fold whose heart rate was measured, as requests need them."""
+    chosen = np.flatnonzero(records.table["fold"].to_numpy() != VALIDATION_FOLD)
+    if len(chosen) > MOST:
+        chosen = np.random.default_rng(4).permutation(chosen)[:MOST]
+    records = records.where(np.isin(np.arange(len(records)), chosen))
     batches = tqdm(
         records.batches(BATCH), "records", -(-len(records) // BATCH), disable=not progress, unit=" batch"
     )
@@ -170,8 +173,7 @@ def _effects(encoding: Encoding, rows: np.ndarray, table: pd.DataFrame) -> np.nd
     for number, column in INTERVALS.items():
         values = np.log(table[column].to_numpy(float).clip(1.0))
         known = ~np.isnan(values)
-        furthest = FURTHEST_PR if number == "log_pr" else FURTHEST
-        effects.append(ridge_without_misses(rows[known], values[known], penalty, furthest)[0])
+        effects.append(ridge_without_misses(rows[known], values[known], penalty, number == "log_pr")[0])
     return np.stack(effects, axis=1)
 
 

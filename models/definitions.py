@@ -31,7 +31,7 @@ these, 89 % with it."""
 TURNS = {"left axis": 1, "right axis": -1}
 """Which way a QRS axis that lies on the wrong side is turned."""
 FURTHEST_TURN, MOST_SCALED = 70.0, 2.0
-BEYOND_SHARE = 0.3
+BEYOND_SHARE = 0.6
 """How far an interval comes beyond its limit, of how far it lay before it (logarithms): records of the statement, too,
 come close to the limit, and a few lie before it."""
 _QRS = (FRAME_MS >= 0) & (FRAME_MS <= FRAME_QRS)

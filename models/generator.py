@@ -232,7 +232,7 @@ class BundledGenerator:
             part.heart.p_wave(r.statements, np.random.default_rng((r.seed, P_WAVE)).random())
             for r in requests
         ]
-        hearts = part.heart.hearts(latent, known, has_p, by_definition=True)
+        hearts = part.heart.hearts(latent, known, has_p, by_definition=True, p_on_time=True)
         rhythms = [self.rhythm(request) for request in requests]
         timings = [
             heart.timing.within(60_000 / r.heart_rate) for heart, r in zip(hearts, requests, strict=True)

@@ -20,15 +20,7 @@ from models.encoding import MAIN_EFFECTS, RHYTHM_CODES, Encoding, penalties
 from models.keeping import keep_to_limits, keep_to_onsets, keep_to_traits
 from models.loudness import ROUGHNESS_LIMITS, fit_least_noise, log_noise, loudness, noise_of, roughnesses
 from models.shapes import Shapes, fit_shapes, sizes
-from models.spread import (
-    FURTHEST,
-    FURTHEST_PR,
-    SPREAD_LIMITS,
-    colour_of,
-    fill,
-    fit_spread,
-    ridge_without_misses,
-)
+from models.spread import SPREAD_LIMITS, colour_of, fill, fit_spread, ridge_without_misses
 from models.strip import BANDS
 from models.traits import TRAITS, Traits, fit_traits, shown
 
@@ -178,11 +170,12 @@ class HeartModel:
         rows: np.ndarray,
         p_present: Sequence[bool],
         by_definition: bool = False,
+        p_on_time: bool = False,
     ) -> list[Heart]:
         """The hearts at whitened coordinates (batch, dimension) under the encoded conditions and traits `rows`.
 
-        With `by_definition` they have these traits and no other, keep to the limits that define their statements, and
-        their P waves begin where PR says (`models.keeping`).
+        With `by_definition` they have these traits and no other, and keep to the limits that define their statements;
+        with `p_on_time` their P waves begin where PR says, as those of records do (`models.keeping`).
         """
         expected = rows @ self.mean
         residual = (self.numbers(white) * self._spreads(rows)) @ self.colour.T
@@ -190,7 +183,9 @@ class HeartModel:
         has_p = np.asarray(p_present, bool)
         parts = self._decoded(vectors, has_p)
         if by_definition:
-            self._kept(vectors, expected, rows, parts, has_p)
+            self._keep_to_definitions(vectors, rows, *parts)
+        if p_on_time:
+            keep_to_onsets(self._p_waves, self.groups[1], vectors, expected, has_p, *parts[:2])
         loud = noise_of(vectors[:, NOISE], self.least_noise_mv)
         return [
             Heart(beat, timing, noise_mv, bool(present), float(detail))
@@ -237,29 +232,21 @@ class HeartModel:
         """Standard deviations of the whitened coordinates under the encoded conditions and traits `rows`."""
         return np.exp(np.clip(rows @ self.spread, *np.log(SPREAD_LIMITS)))
 
-    def _kept(
+    def _keep_to_definitions(
         self,
         vectors: np.ndarray,
-        expected: np.ndarray,
         rows: np.ndarray,
-        parts: tuple[np.ndarray, list[Timing], np.ndarray],
-        p_present: np.ndarray,
+        beats: np.ndarray,
+        timings: list[Timing],
+        detail_mv: np.ndarray,
     ) -> None:
-        """Holds hearts to their traits, to the limits of their statements and to their PR interval, in place."""
-        beats, timings, detail_mv = parts
+        """Holds hearts to their traits and to the limits of their statements, in place."""
         effect = self.mean[-len(TRAITS) :].copy()
         effect[:, : self.groups[2].start] = 0.0
         wanted = rows[:, -len(TRAITS) :] > 0.5
         keep_to_traits(self._qrst_waves, effect, wanted, vectors, beats, detail_mv, timings)
         flags = rows[:, len(MAIN_EFFECTS) : len(self.encoding.names)] > 0.5
         keep_to_limits(dict(zip(self.encoding.codes, flags.T, strict=True)), beats, timings)
-
-        def more_usual(some: np.ndarray, share: float) -> np.ndarray:
-            moved, p = vectors[some], self.groups[1]
-            moved[:, p] = expected[some, p] + share * (moved[:, p] - expected[some, p])
-            return self._p_waves(moved)
-
-        keep_to_onsets(more_usual, p_present, beats, timings)
 
     def p_wave(self, statements: Mapping[str, float], chance: float) -> bool:
         """Whether a heart with these statements has P waves; `chance` is uniform in 0..1.
@@ -314,10 +301,9 @@ def fit_heart(
     mean = np.zeros((rows.shape[1], vectors.shape[1]))
     for column in range(vectors.shape[1]):
         known = ~np.isnan(vectors[:, column])
-        furthest = FURTHEST_PR if column == TIMING_NAMES.index("log_pr") else FURTHEST
-        mean[:, column], vectors[known, column] = ridge_without_misses(
-            rows[known], vectors[known, column], penalty, furthest
-        )
+        often = column == TIMING_NAMES.index("log_pr")
+        found = ridge_without_misses(rows[known], vectors[known, column], penalty, often)
+        mean[:, column], vectors[known, column] = found
     vectors = fill(vectors, rows @ mean, np.random.default_rng(0))
     residual = vectors - rows @ mean
     shapes = residual[:, -sum(len(shapes.spread) for shapes in all_shapes) :]

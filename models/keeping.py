@@ -20,7 +20,7 @@ KEPT_SHARES = (0.75, 0.5, 0.25, 0.0)
 _LEADS = range(len(INDEPENDENT_LEADS))
 
 
-def keep_to_traits(  # noqa: PLR0913 (a heart is all of these)
+def keep_to_traits(
     waves: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
     effect: np.ndarray,
     wanted: np.ndarray,
@@ -66,7 +66,10 @@ def keep_to_limits(named: Mapping[str, np.ndarray], beats: np.ndarray, timings: 
 
 
 def keep_to_onsets(
-    waves: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    waves: Callable[[np.ndarray], np.ndarray],
+    part: slice,
+    vectors: np.ndarray,
+    expected: np.ndarray,
     p_present: np.ndarray,
     beats: np.ndarray,
     timings: Sequence[Timing],
@@ -76,7 +79,10 @@ def keep_to_onsets(
     Parameters
     ----------
     waves : callable
-        From rows and the share kept of what sets them apart to P waves, (row, 8, sample) mV.
+        From vectors to P waves, (batch, 8, sample) mV.
+    part : slice
+        Numbers that are the shape of P.
+    vectors, expected : ndarray, shape (batch, number)
     p_present : ndarray of bool, shape (batch,)
     beats : ndarray, shape (batch, 8, len(FRAME_MS))
     timings : sequence of Timing
@@ -85,5 +91,7 @@ def keep_to_onsets(
     for share in KEPT_SHARES:
         if not len(wrong):
             return
-        beats[np.ix_(wrong, _LEADS, P_SPAN)] = waves(wrong, share)
+        moved, usual = vectors[wrong], expected[wrong, part]
+        moved[:, part] = usual + share * (moved[:, part] - usual)
+        beats[np.ix_(wrong, _LEADS, P_SPAN)] = waves(moved)
         wrong = wrong[misplaced(beats[wrong], [timings[row] for row in wrong])]

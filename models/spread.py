@@ -49,12 +49,15 @@ def _without_misses(values: np.ndarray, expected: np.ndarray, furthest: float = 
 
 
 def ridge_without_misses(
-    rows: np.ndarray, values: np.ndarray, penalty: np.ndarray, furthest: float = FURTHEST
+    rows: np.ndarray, values: np.ndarray, penalty: np.ndarray, often: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ridge weights of values on rows, once more without the misses of the measurement, and the values without them."""
+    """Ridge weights of values on rows, once more without the misses of the measurement, and the values without them.
+
+    `often` says that many are missed, as P waves are.
+    """
     for _ in range(2):
         weights = ridge(rows, values, penalty)
-        values = _without_misses(values, rows @ weights, furthest)
+        values = _without_misses(values, rows @ weights, FURTHEST_PR if often else FURTHEST)
     return weights, values
 
 

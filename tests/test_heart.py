@@ -182,7 +182,7 @@ def test_p_waves_of_drawn_hearts_begin_where_their_pr_interval_says(planted):
     white = 2 * draw.normal(size=(200, model.dimension))
 
     def off(strict):
-        made = model.hearts(white, _rows(200, SR=1.0), [True] * 200, by_definition=strict)
+        made = model.hearts(white, _rows(200, SR=1.0), [True] * 200, p_on_time=strict)
         return misplaced(np.stack([heart.beat for heart in made]), [heart.timing for heart in made]).sum()
 
     assert off(True) < off(False) / 4 and off(False) > 5

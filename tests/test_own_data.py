@@ -12,6 +12,7 @@ import pytest
 import torch
 from small_sets import simulated, write_patients, write_set
 
+from discovery import cli
 from discovery.measure import measure
 from models import fitting, shards, training
 from models.checkpoints import load_checkpoint
@@ -79,6 +80,26 @@ def test_a_data_set_becomes_a_generator(made, layout):
     source = {"ptb-xl": "PTB-XL (Wagner", "mimic-iv-ecg": "MIMIC-IV-ECG (Gow"}[layout]
     assert generator.facts["training_data"].startswith(source)
     assert generator.facts["licence"] == {"ptb-xl": "CC BY 4.0", "mimic-iv-ecg": "ODbL 1.0"}[layout]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["ptb-xl", "mimic-iv-ecg"])
+def test_a_generator_is_calibrated_on_its_own_data(made, sets, layout, tmp_path, capsys):
+    whole, out = made[layout] / "made.safetensors", tmp_path / "calibrated.safetensors"
+    words = [whole, sets[layout][0], "--layout", layout, "--out", out, "--sets", 1, "--rounds", 2, "--quiet"]
+    assert cli.main(["calibrate", *map(str, words)]) == 0
+    assert "round 2: mean intervals were off by pr_ms" in capsys.readouterr().out
+    before, after = (load_checkpoint(path)[0] for path in (whole, out))
+    assert not np.array_equal(before.heart.mean, after.heart.mean) and after.facts["calibration"]["sets"] == 1
+    assert same_network(before.heart_net, after.heart_net) and same_network(before.strip_net, after.strip_net)
+
+
+def test_calibration_says_what_it_lacks(tmp_path, capsys):
+    words = ["calibrate", "ptbxl", str(tmp_path / "nowhere"), "--out", str(tmp_path / "out.safetensors")]
+    assert cli.main(words) == 1
+    assert "nowhere" in capsys.readouterr().err and not (tmp_path / "out.safetensors").exists()
+    assert cli.main(["calibrate", "no-such-weights", *words[2:]]) in (1, 2)
+    assert "discovery: " in capsys.readouterr().err
 
 
 @pytest.mark.slow

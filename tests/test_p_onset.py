@@ -52,17 +52,22 @@ def test_a_t_wave_that_runs_into_p_tells_nothing():
 
 
 def test_drawn_p_waves_become_more_usual_until_they_begin_where_they_should():
-    beats = np.stack([beat(), beat(40.0), beat(40.0), beat(-30.0)])
-    had = beats.copy()
+    """Of each heart one number tells by how much its wave is the late one, beside another that must stay."""
+    late, usual = beat(40.0)[:, P_SPAN], beat()[:, P_SPAN]
+    vectors = np.array([[5.0, 0.0], [5.0, 1.0], [5.0, 1.0], [5.0, 0.9]])
     asked = []
 
-    def waves(rows, share):
-        asked.append((rows.tolist(), share))
-        return np.stack([share * had[row][:, P_SPAN] + (1 - share) * beat()[:, P_SPAN] for row in rows])
+    def waves(some):
+        asked.append(some.tolist())
+        return usual + some[:, 1, None, None] * (late - usual)
 
-    keep_to_onsets(waves, np.array([True, True, False, True]), beats, [TIMING] * 4)
+    beats = np.stack([beat()] * 4)
+    beats[:, :, P_SPAN] = waves(vectors)
+    had, kept = beats.copy(), vectors.copy()
+    present = np.array([True, True, False, True])
+    keep_to_onsets(waves, slice(1, 2), vectors, np.zeros((4, 2)), present, beats, [TIMING] * 4)
     assert np.array_equal(beats[0], had[0]), "begins where it should"
     assert np.array_equal(beats[2], had[2]), "has no P wave to be moved"
-    assert asked[0] == ([1, 3], 0.75) and not misplaced(beats[[0, 1, 3]], [TIMING] * 3).any()
-    assert np.array_equal(beats[1][:, ~P_SPAN], had[1][:, ~P_SPAN])
-    assert not np.array_equal(beats[1][:, P_SPAN], had[1][:, P_SPAN])
+    assert asked[1] == [[5.0, 0.75], [5.0, pytest.approx(0.675)]]
+    assert not misplaced(beats[[0, 1, 3]], [TIMING] * 3).any() and misplaced(had[[1, 3]], [TIMING] * 2).all()
+    assert np.array_equal(beats[:, :, ~P_SPAN], had[:, :, ~P_SPAN]) and np.array_equal(vectors, kept)
