@@ -28,7 +28,7 @@ from models.reports import Reader, TextEncoder
 from models.rhythm import DOMINANT, VENTRICULAR, Rhythm
 from models.statements import Understanding, recognise
 from models.strip import FS, TOKEN, track
-from models.texture import QUIET_MV
+from models.texture import quietly
 from models.traits import TRAITS
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -272,14 +272,15 @@ class BundledGenerator:
     def _finished(self, beats: Tensor, residual: Tensor, at: Beats, requests: Sequence[Request]) -> Tensor:
         """Rendered beats with what the strip adds to them and with texture, mV, (batch, 8, sample).
 
-        What the strip adds has no median of its own, nor has the texture in QRS complexes; outside it adds little.
+        What the strip adds has no median of its own, nor has the texture in QRS complexes; outside it adds little, and
+        nowhere much more than usual.
         """
         strips = beats + residual - smooth(recurring(residual, FS, at), 1000 / FS)
         if self._texture is None:
             return strips
         added = self._textured(strips, requests) - strips
-        inside, quiet = qrs_windows(SAMPLES, FS, at)[:, None], QUIET_MV * torch.tanh(added / QUIET_MV)
-        return strips + torch.lerp(quiet, added - recurring(added, FS, at), inside)
+        inside = qrs_windows(SAMPLES, FS, at)[:, None]
+        return strips + torch.lerp(quietly(added, inside), added - recurring(added, FS, at), inside)
 
     def _textured(self, strips: Tensor, requests: Sequence[Request]) -> Tensor:
         """Strips (batch, 8, sample) with the texture of recorded ones."""

@@ -8,7 +8,7 @@ from models.beats import Beats
 
 FEWEST_BEATS = 3
 """The median of fewer beats is no median."""
-BEFORE_QRS_S, AFTER_QRS_S, FADE_S = 0.016, 0.008, 0.012
+BEFORE_QRS_S, AFTER_QRS_S, FADE_S = 0.004, 0.008, 0.012
 """How far about a QRS complex `qrs_windows` reach, and how they fade."""
 _QRS_OFFSET = FRAME_KNOTS.index(FRAME_QRS)
 

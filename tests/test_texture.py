@@ -12,7 +12,7 @@ from models.crew import Crew
 from models.critic import CROWD, EDGES_HZ, SHARES, Critic, figures
 from models.ecg import Conditions
 from models.generator import WEIGHTS, BundledGenerator
-from models.texture import Texture, TextureConfig, views
+from models.texture import QUIET_MV, Texture, TextureConfig, quietly, views
 
 CPU = torch.device("cpu")
 SMALL = TextureConfig(8, (1, 2))
@@ -80,6 +80,27 @@ def test_no_strip_bursts_where_its_beats_do_not():
         for part in (with_it, without)
     ]
     assert (largest[0] < 1.5 * largest[1] + 0.05).all()
+
+
+def test_what_is_added_between_complexes_is_small_and_bursts_nowhere():
+    draw = torch.Generator().manual_seed(3)
+    added = 0.004 * torch.randn(3, 8, 2500, generator=draw)
+    added[0, :, 1000:1030] *= 12  # a burst in one strip, of 120 ms
+    added[1] *= 12  # one that is loud throughout
+    inside = torch.zeros(3, 1, 2500)
+    inside[:, :, ::250] = 1.0
+    made = quietly(added, inside)
+    assert made.abs().max() <= QUIET_MV
+    usual, burst = (made[0][:, rows].square().mean().sqrt() for rows in (slice(0, 900), slice(1000, 1030)))
+    assert burst < 2.2 * usual < 0.5 * added[0][:, 1000:1030].square().mean().sqrt()
+    far = torch.cat([torch.arange(950), torch.arange(1080, 2500)])
+    small = QUIET_MV * torch.tanh(added / QUIET_MV)
+    assert torch.allclose(made[0][:, far], small[0][:, far], rtol=0.1, atol=1e-5), (
+        "elsewhere nothing is held back"
+    )
+    assert made[1].square().mean().sqrt() > 0.95 * small[1].square().mean().sqrt(), "loud strips stay loud"
+    assert torch.equal(quietly(added[:1], inside[:1])[0], made[0]), "whatever else is in the batch"
+    assert torch.isfinite(quietly(added, torch.ones(3, 1, 2500))).all()
 
 
 def test_bends_are_seen_where_they_are():
