@@ -248,8 +248,8 @@ def calibrate(given: argparse.Namespace) -> int:
     from models.training import open_records
 
     bundled = WEIGHTS / f"{given.weights}.safetensors"
-    records = open_records(given.data, given.layout, given.patients, given.test_fold)
     checkpoint, _ = load_checkpoint(bundled if bundled.is_file() else given.weights)
+    records = open_records(given.data, given.layout, given.patients, given.test_fold)
 
     def measurer(ecg: Any) -> Any:
         return measure(alike(ecg), workers=given.workers)
