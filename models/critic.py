@@ -45,9 +45,9 @@ class Critic(nn.Module):
             for place, (before, after) in enumerate(zip(channels[:-1], channels[1:], strict=True))
         )
         self.near = spectral_norm(nn.Conv1d(channels[-1], 1, 3, 1, 1))
-        self.whole = _judge(2 * sum(channels))
-        self.told = _judge(recorded.shape[1])
-        self.crowd = _judge(2 * recorded.shape[1])
+        self.whole = judge(2 * sum(channels))
+        self.told = judge(recorded.shape[1])
+        self.crowd = judge(2 * recorded.shape[1])
         spread, turn = torch.linalg.eigh(torch.cov(recorded.T.double()))
         unit = turn / spread.clamp(min=0).sqrt().clamp(min=LEAST_SD)
         self.register_buffer("centre", recorded.mean(dim=0))
@@ -63,7 +63,7 @@ class Critic(nn.Module):
             hidden = functional.leaky_relu(layer(hidden), 0.2)
             seen += [hidden.mean(dim=2), hidden.std(dim=2)]
         told = self.told_of(strips)
-        together = [self.crowd(_spread(part)).expand(len(part), 1) for part in told.split(CROWD)]
+        together = [self.crowd(crowd_of(part)).expand(len(part), 1) for part in told.split(CROWD)]
         verdicts = [
             self.near(hidden).mean(dim=2),
             self.whole(torch.cat(seen, dim=1)),
@@ -121,18 +121,18 @@ def figures(strips: Tensor) -> Tensor:
     return torch.cat(parts, dim=1)
 
 
-def _spread(told: Tensor) -> Tensor:
+def crowd_of(told: Tensor) -> Tensor:
     """Means and spreads of figures over strips, (1, 2 figure)."""
     variance = told.var(dim=0, correction=0)
     return torch.cat([told.mean(dim=0), torch.sqrt(variance + LEAST_VARIANCE)])[None]
 
 
-def _judge(figures: int) -> nn.Module:
+def judge(figures: int, width: int = 96) -> nn.Module:
     """From figures of a strip to a verdict."""
     return nn.Sequential(
-        spectral_norm(nn.Linear(figures, 96)),
+        spectral_norm(nn.Linear(figures, width)),
         nn.LeakyReLU(0.2),
-        spectral_norm(nn.Linear(96, 64)),
+        spectral_norm(nn.Linear(width, 64)),
         nn.LeakyReLU(0.2),
         spectral_norm(nn.Linear(64, 1)),
     )

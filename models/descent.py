@@ -112,13 +112,20 @@ class Descent:
         self.notes, self.step = dict(state.get("notes", {})), int(state["step"])
 
 
-def taught(pupil: nn.Module, teacher: nn.Module, file: Path, crew: Crew, rate: float) -> Descent:
+def taught(  # noqa: PLR0913 (what a descent consists of)
+    pupil: nn.Module,
+    teacher: nn.Module,
+    file: Path,
+    crew: Crew,
+    rate: float,
+    betas: tuple[float, float] = (0.9, 0.999),
+) -> Descent:
     """The descent of a pupil: where it was left, or from the beginning where another teacher's was left there."""
     mark = float(sum(weights.double().abs().sum() for weights in teacher.parameters()))
-    descent = Descent(copy.deepcopy(pupil), file, crew, rate, 0.0)
+    descent = Descent(copy.deepcopy(pupil), file, crew, rate, 0.0, betas)
     if descent.step and descent.notes.get("teacher") != mark:
         file.unlink(missing_ok=True)
-        descent = Descent(copy.deepcopy(pupil), file, crew, rate, 0.0)
+        descent = Descent(copy.deepcopy(pupil), file, crew, rate, 0.0, betas)
     descent.notes = {"teacher": mark}
     return descent
 

@@ -82,9 +82,8 @@ def invert(velocity: Velocity, x_1: torch.Tensor, steps: int) -> torch.Tensor:
     return _carried(velocity, x_1, 1.0, 0.0, steps)
 
 
-@torch.no_grad()
 def leap(velocity: Velocity, x_0: torch.Tensor, by: Leap) -> torch.Tensor:
-    """About the data point that `sample` carries `x_0` to, by a single evaluation."""
+    """About the data point that `sample` carries `x_0` to, by a single evaluation; gradients pass."""
     return x_0 + by.weight * _beyond_gaussian(velocity, x_0, x_0.new_tensor(by.time))
 
 

@@ -44,7 +44,7 @@ SPREAD_PENALTY = 120.0
 STATEMENT_PENALTY = 1.5
 """Pseudo-records that hold a statement's effect at 0; more, even where it foretells a number better, loses what many
 small numbers do together: Q waves."""
-_TAPER = np.clip((-FRAME_MS[P_SPAN] - 4.0) / 24.0, 0.0, 1.0)
+P_TAPER = np.clip((-FRAME_MS[P_SPAN] - 4.0) / 24.0, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ class HeartModel:
     def _p_waves(self, vectors: np.ndarray) -> np.ndarray:
         """P waves of hearts, mV, (batch, 8, sample)."""
         size = np.exp(np.clip(vectors[:, SIZES.start], *np.log(SIZE_LIMITS_MV)))
-        return self.p_shapes.decode(vectors[:, self.groups[1]], size) * _TAPER
+        return self.p_shapes.decode(vectors[:, self.groups[1]], size) * P_TAPER
 
     def _qrst_waves(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """QRST of hearts, mV, (batch, 8, sample), and the root mean square of their detail, mV."""

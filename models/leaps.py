@@ -19,8 +19,6 @@ LEAPS = 4
 def with_leaps(checkpoint: Checkpoint, hearts: Hearts, said: np.ndarray, batches: StripBatches) -> Checkpoint:
     """The checkpoint with its leaps; `facts` tells their root mean square errors, in units of the networks.
 
-    The heart's flow has a leap for each of its parts.
-
     Parameters
     ----------
     checkpoint : Checkpoint
@@ -29,6 +27,16 @@ def with_leaps(checkpoint: Checkpoint, hearts: Hearts, said: np.ndarray, batches
         Columns of the reports of the hearts; no column where reports are not read.
     batches : StripBatches
     """
+    checkpoint, draw = with_heart_leaps(checkpoint, hearts, said), np.random.default_rng(LEAPS)
+    strips = draw.permutation(hearts.index[hearts.train])[:STRIPS]
+    _, about, told, _, _, x_0 = batches.drawn(strips, draw, unknown=0.0)
+    strip, error = flow.fit_leap(lambda x, t: checkpoint.strip_net(x, t, about, told), x_0)
+    errors = {**checkpoint.facts["leap_error"], "strip": round(error, 4)}
+    return replace(checkpoint, facts={**checkpoint.facts, "leap_error": errors}, strip_leap=strip)
+
+
+def with_heart_leaps(checkpoint: Checkpoint, hearts: Hearts, said: np.ndarray) -> Checkpoint:
+    """The same of the heart's flow alone, which has a leap for each of its parts."""
     draw = np.random.default_rng(LEAPS)
     chosen = draw.permutation(np.flatnonzero(hearts.train))[:HEARTS]
     rows = _tensor(np.column_stack([hearts.rows[chosen, 1:], said[chosen]]))
@@ -39,14 +47,10 @@ def with_leaps(checkpoint: Checkpoint, hearts: Hearts, said: np.ndarray, batches
         fitted.append(flow.fit_leap(velocity, x_0))
         return flow.sample(velocity, x_0, flow.EXACT_STEPS)
 
-    parts = checkpoint.heart_net.config.parts
-    checkpoint.heart_net.drawn(noise, rows, [fit] * len(parts))
-    strips = draw.permutation(hearts.index[hearts.train])[:STRIPS]
-    _, about, told, _, _, x_0 = batches.drawn(strips, draw, unknown=0.0)
-    strip, strip_error = flow.fit_leap(lambda x, t: checkpoint.strip_net(x, t, about, told), x_0)
-    errors = {"heart": [round(error, 4) for _, error in fitted], "strip": round(strip_error, 4)}
+    checkpoint.heart_net.drawn(noise, rows, [fit] * len(checkpoint.heart_net.parts))
+    errors = {"heart": [round(error, 4) for _, error in fitted]}
     facts = {**checkpoint.facts, "leap_error": errors}
-    return replace(checkpoint, facts=facts, heart_leaps=tuple(leap for leap, _ in fitted), strip_leap=strip)
+    return replace(checkpoint, facts=facts, heart_leaps=tuple(leap for leap, _ in fitted))
 
 
 def _tensor(rows: np.ndarray) -> torch.Tensor:

@@ -21,6 +21,7 @@ class Schedule:
     heart_batch: int = 256
     heart_teachers: int = 4
     pupil_steps: int = 2000
+    refine_steps: int = 2000
     strip_steps: int = 3000
     strip_batch: int = 64
     straight_steps: int = 2000

@@ -18,9 +18,10 @@ from models.crew import Crew, find_crew
 from models.denoiser import StripNet, StripNetConfig
 from models.descent import Descent, Draws, drawn_ahead, falling, seeded
 from models.fitting import TEST_FOLD, VALIDATION_FOLD, fit_linear, known_strips, strip_conditions
+from models.heart_contest import refined
 from models.heart_training import HeartTraining, log, some_of
 from models.inversion import calibrate
-from models.leaps import with_leaps
+from models.leaps import with_heart_leaps, with_leaps
 from models.preparation import Material, read_measured, waveforms
 from models.records import Records, open_mimic, open_ptbxl
 from models.reports import TextEncoder, load_text_encoder, read_reports
@@ -52,6 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
         "heart_steps": chosen.heart_steps,
         "heart_teachers": chosen.heart_teachers,
         "pupil_steps": chosen.pupil_steps,
+        "refine_steps": chosen.refine_steps,
         "strip_steps": chosen.strip_steps,
         "straight_steps": chosen.straight_steps,
         "straight_depth": chosen.straight_depth,
@@ -157,9 +159,11 @@ def train(material: Material, run: Run, text: tuple[str, TextEncoder] | None = N
     checkpoint = train_strip(batches, made, run)
     if checkpoint:
         checkpoint = straightened(checkpoint, batches, run)
+        told = said[hearts.index]
+        checkpoint = refined(with_heart_leaps(checkpoint, hearts, told), hearts, told, run)
         facts = {**checkpoint.facts, "inversion": _limits(checkpoint, batches)}
         checkpoint = replace(checkpoint, facts=facts)
-        checkpoint = with_leaps(checkpoint, hearts, said[hearts.index], batches)
+        checkpoint = with_leaps(checkpoint, hearts, told, batches)
         save_checkpoint(run.out, checkpoint)
     if checkpoint and schedule.texture_steps:
         contest = Contest(checkpoint, material, hearts.index[hearts.train], said, schedule.seed)

@@ -41,6 +41,9 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     say("--heart-steps", type=int, default=Schedule.heart_steps, help="of each network that records teach")
     say("--heart-teachers", type=int, default=Schedule.heart_teachers, help="how many of these")
     say("--pupil-steps", type=int, default=Schedule.pupil_steps, help="of the one that learns from these")
+    say(
+        "--refine-steps", type=int, default=Schedule.refine_steps, help="to refine its shapes; 0: not refined"
+    )
     say("--batch", type=int, default=Schedule.strip_batch, help="strips per step, of all processes")
     say("--width", type=int, default=128, help="width of the strip network")
     say("--seed", type=int, default=Schedule.seed)

@@ -1,5 +1,6 @@
 """Training on a small data set that the simulator makes: records to checkpoint, resumed, loaded, obeyed."""
 
+import functools
 import json
 
 import numpy as np
@@ -9,13 +10,19 @@ import torch
 
 from discovery.delineate import delineate
 from discovery.measure import measure
+from models import flow
 from models.batches import StripBatches
-from models.checkpoints import load_checkpoint, save_checkpoint
+from models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from models.crew import Crew
+from models.denoiser import HeartNet, HeartNetConfig
 from models.ecg import Conditions
 from models.fitting import fit_linear, strip_conditions
 from models.generator import load_generator
+from models.heart import P_SHAPES, SIZES
+from models.heart_contest import refined
+from models.heart_figures import HeartFigures
 from models.heart_training import HeartTraining
+from models.leaps import with_heart_leaps
 from models.preparation import prepare
 from models.shards import open_shards, shard_job
 from models.straightening import pupil_of, straightened
@@ -29,7 +36,7 @@ TEXTS = {
     "atrial fibrillation": {"AFIB": 1.0},
     "sinus rhythm | premature ventricular contractions": {"PVC": 1.0, "SR": 1.0},
 }
-HEARTS = {"heart_steps": 100, "heart_batch": 32, "heart_teachers": 2, "pupil_steps": 150}
+HEARTS = {"heart_steps": 100, "heart_batch": 32, "heart_teachers": 2, "pupil_steps": 150, "refine_steps": 2}
 SHORT = {**HEARTS, "strip_batch": 8, "straight_steps": 2, "texture_steps": 2}
 SMALL = Schedule(strip_steps=2, **SHORT)
 
@@ -217,3 +224,41 @@ def test_missing_measurements_are_named():
 def test_missing_checkpoint_is_said(tmp_path):
     with pytest.raises(FileNotFoundError, match="path must be a checkpoint file, got .*nowhere"):
         load_checkpoint(tmp_path / "nowhere.safetensors")
+
+
+def test_contest_moves_shapes_to_where_recorded_hearts_have_them(material, tmp_path):
+    linear, hearts = fit_linear(material)
+    shapes = slice(SIZES.stop, len(linear.heart.colour))
+    odd = shapes.start + P_SHAPES + np.arange(4)
+    hearts.white[:, odd] += 2.0
+    config = HeartNetConfig(linear.heart.parts, hearts.rows.shape[1] - 1, 32, 1, told=linear.heart.told)
+    none = np.zeros((len(hearts.white), 0))
+    parts = (linear.population, linear.rhythm, linear.heart, linear.scale, linear.ectopy, linear.notches)
+    plain = Checkpoint({}, *parts, HeartNet(config).eval(), None)
+    plain = with_heart_leaps(plain, hearts, none)
+    run = Run(tmp_path, tmp_path / "none.safetensors", Schedule(refine_steps=100))
+    made = with_heart_leaps(refined(plain, hearts, none, run), hearts, none)
+    said = torch.tensor(hearts.rows[:, 1:], dtype=torch.float32)
+    noise = torch.randn(len(said), linear.heart.dimension, generator=torch.Generator().manual_seed(0))
+
+    def drawn(checkpoint):
+        ways = [functools.partial(flow.leap, by=by) for by in checkpoint.heart_leaps]
+        return checkpoint.heart_net.drawn(noise, said, ways).detach().numpy()
+
+    moved = drawn(made) - drawn(plain)
+    assert moved.mean(axis=0)[odd].min() > 0.02
+    assert not moved[:, : shapes.start].any() and not moved[:, shapes.stop :].any(), "all else is as it was"
+
+    again = refined(plain, hearts, none, run)  # done already
+    for name, weights in made.heart_net.state_dict().items():
+        assert torch.equal(weights, again.heart_net.state_dict()[name]), name
+    assert refined(plain, hearts, none, Run(tmp_path, run.out, Schedule(refine_steps=0))) is plain
+
+
+def test_figures_are_of_the_beats_that_hearts_have(material):
+    linear, hearts = fit_linear(material)
+    white = np.random.default_rng(0).normal(size=(20, linear.heart.dimension))
+    rows = hearts.rows[:20]
+    beats = np.stack([heart.beat for heart in linear.heart.hearts(white, rows, [True] * 20)])
+    asked = (torch.tensor(part, dtype=torch.float32) for part in (white, rows))
+    assert np.abs(HeartFigures(linear.heart).beats(*asked).numpy() - beats).max() < 1e-4
