@@ -23,6 +23,9 @@ BANDS_HZ = (
 QUANTILES = (0.001, 0.01, 0.05, 0.25, 0.75, 0.95, 0.99, 0.999)
 SEGMENT = 500
 FLOOR = 1e-9  # mV^2/Hz below which a spectrum is silence
+DIGITS = 6
+"""Decimals kept. Strips are in steps of 1 uV, held in single precision: what of a median slope lies beyond tells how
+far from 0 mV the samples about it are stored, which is no matter of the heart, and trees find it."""
 
 
 def spectra(strips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -57,7 +60,7 @@ def signal_features(strips: np.ndarray) -> np.ndarray:
     bands = [power[:, :, (frequency >= low) & (frequency < high)].mean(axis=2) for low, high in BANDS_HZ]
     parts.append(np.stack(bands, axis=2))
     per_lead = np.nan_to_num(np.concatenate(parts, axis=2)).reshape(len(strips), -1)
-    return np.column_stack([per_lead, _between_leads(strips)])
+    return np.round(np.column_stack([per_lead, _between_leads(strips)]), DIGITS)
 
 
 def feature_names() -> tuple[str, ...]:

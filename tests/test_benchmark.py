@@ -55,6 +55,7 @@ from discovery.benchmark_statements import (
 from discovery.distances import Measured
 from discovery.goals import GOALS
 from discovery.measure import measure
+from discovery.signal_features import feature_names, signal_features
 from models.ecg import ECG, Conditions
 from models.synthetic import Simulator
 
@@ -138,6 +139,15 @@ def test_a_planted_noise_is_told_apart_and_named(trial):
     quiet = by_name(spectrum_scores(trial))["spectra, 1 to 100 Hz, mean of leads"]
     assert loud.measured.value > 5 * quiet.measured.value
     assert loud.measured.value > loud.floor
+
+
+def test_where_a_strip_is_stored_tells_nothing():
+    """0.123 mV and 1.659 mV are off by other amounts in single precision; their slopes must be the same to a tree."""
+    steps = np.random.default_rng(0).integers(-6, 7, (4, 8, 2500)).cumsum(axis=2) % 40
+    low, high = (signal_features(((steps + at) / 1000).astype(np.float32)) for at in (0, 1536))
+    slopes = [k for k, name in enumerate(feature_names()) if "slope" in name or "bend" in name]
+    assert len(slopes) == 32
+    assert np.array_equal(low[:, slopes], high[:, slopes])
 
 
 def test_a_detector_given_as_an_argument_is_asked(trial):
