@@ -8,12 +8,13 @@ from torch.nn.utils.parametrizations import spectral_norm
 from models.strip import FS
 from models.texture import LEADS, SIZES_MV, bends, slopes, views
 
-SHARES = (0.5, 0.7, 0.9)
-"""Quantiles of the sizes of slopes and of bends in each lead."""
+SCALES_MV = (0.001, 0.004, 0.016)
+"""Slopes and bends of each lead are seen as they are below one of these, above as logarithms. Means of them, for a
+quantile of sizes in steps of 1 uV has hardly a gradient."""
 EDGES_HZ = (15, 25, 40, 48, 52, 75, 98, 102, 125)
 SEGMENT = 500
 """Samples of which each spectrum is taken, every half of them."""
-LEAST_MV, LEAST_POWER, LEAST_VARIANCE = 0.0005, 1e-9, 1e-6
+LEAST_SIZE, LEAST_POWER, LEAST_VARIANCE = 0.02, 1e-9, 1e-6
 CROWD = 8
 """Strips that are judged together by how much their figures differ: each alone may pass where all are too alike."""
 MOMENTS_MEMORY = 0.98
@@ -108,8 +109,8 @@ class Moments(nn.Module):
 
 def figures(strips: Tensor) -> Tensor:
     """How large slopes and bends are and how power is spread above 15 Hz, lead by lead, (batch, figure), logarithms."""
-    shares = torch.tensor(SHARES, dtype=strips.dtype, device=strips.device)
-    sizes = [torch.quantile(part.abs(), shares, dim=2) + LEAST_MV for part in (slopes(strips), bends(strips))]
+    steep = [part.abs() for part in (slopes(strips), bends(strips))]
+    sizes = [torch.asinh(part / scale).mean(dim=2) + LEAST_SIZE for part in steep for scale in SCALES_MV]
     segments = strips.unfold(2, SEGMENT, SEGMENT // 2)
     window = torch.hann_window(SEGMENT, dtype=strips.dtype, device=strips.device)
     spectrum = torch.fft.rfft((segments - segments.mean(dim=3, keepdim=True)) * window)
@@ -117,7 +118,7 @@ def figures(strips: Tensor) -> Tensor:
     edges = [round(edge * SEGMENT / FS) for edge in EDGES_HZ]
     level = torch.log(power + LEAST_POWER)
     bands = [level[..., low:high].mean(dim=2) for low, high in zip(edges[:-1], edges[1:], strict=True)]
-    parts = [*torch.log(torch.cat(sizes)), *bands]
+    parts = [*map(torch.log, sizes), *bands]
     return torch.cat(parts, dim=1)
 
 

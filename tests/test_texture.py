@@ -9,7 +9,7 @@ from scipy.signal import butter, sosfiltfilt
 from models.checkpoints import load_checkpoint, save_checkpoint
 from models.contest import Contest, coherence, train_texture
 from models.crew import Crew
-from models.critic import CROWD, EDGES_HZ, SHARES, Critic, figures
+from models.critic import CROWD, EDGES_HZ, SCALES_MV, Critic, figures
 from models.ecg import Conditions
 from models.generator import WEIGHTS, BundledGenerator
 from models.texture import QUIET_MV, Texture, TextureConfig, quietly, views
@@ -117,9 +117,9 @@ def test_figures_are_those_of_the_strip():
     strips = (0.01 * draw.standard_normal((3, 8, 1250))).astype(np.float32)
     strips[:, 2] += 0.1 * np.sin(2 * np.pi * 45 * time)
     told = figures(torch.from_numpy(strips)).reshape(3, -1, 8)
-    median = np.log(np.quantile(np.abs(np.diff(strips, axis=2)), 0.5, axis=2) + 0.0005)
-    assert np.allclose(told[:, SHARES.index(0.5)], median, atol=0.01)
-    bands = told[:, 2 * len(SHARES) :]
+    steep = np.arcsinh(np.abs(np.diff(strips, axis=2)) / 0.004).mean(axis=2)
+    assert np.allclose(told[:, SCALES_MV.index(0.004)], np.log(steep + 0.02), atol=0.01)
+    bands = told[:, 2 * len(SCALES_MV) :]
     assert (bands[:, :, 2].argmax(dim=1) == EDGES_HZ.index(40)).all(), "the sine's band"
     white = np.log(0.01**2 * 2 / 250)
     assert np.allclose(bands[:, :, [0, 4]].mean(), white, atol=0.4), (
