@@ -29,7 +29,8 @@ from models.heart import SIZES
 from models.heart_figures import HeartFigures
 from models.schedule import Run
 
-BATCH = 128
+BATCH, BLOCK = 128, 4096
+"""Hearts drawn for each step, and recorded ones whose figures are taken at once."""
 FURTHEST = 6.0
 """Standard deviations from the mean beyond which no figure counts as further."""
 LEAST_VARIANCE, LEAST_SD, LEAST_SPREAD = 0.03, 0.3, 0.05
@@ -160,16 +161,18 @@ class HeartContest:
     def __init__(self, checkpoint: Checkpoint, hearts: Hearts, said: np.ndarray, run: Run) -> None:
         self.run, self.crew = run, Crew(device=run.crew.device)
         self.net = copy.deepcopy(checkpoint.heart_net).to(self.crew.device).eval().requires_grad_(False)
-        self.leaps = [
-            by if by.weight else flow.Leap(0.0, 1.0) for by in checkpoint.heart_leaps
-        ]  # none: learn one
+        # a flow that moves nothing has no leap: the copy is to find one
+        self.leaps = [by if by.weight else flow.Leap(0.0, 1.0) for by in checkpoint.heart_leaps]
         self.dimension = checkpoint.heart.dimension
         self.shapes = slice(SIZES.stop, len(checkpoint.heart.colour))
         train = np.flatnonzero(hearts.train)
         self.columns, self.reports = hearts.rows.shape[1], said.shape[1]
         self.told = np.concatenate([hearts.rows[train], said[train]], axis=1).astype(np.float32)
         self.figures = HeartFigures(checkpoint.heart).to(self.crew.device)
-        recorded = self.figures(self._tensor(hearts.white[train]), self._tensor(hearts.rows[train]))
+        blocks = np.array_split(train, -(-len(train) // BLOCK))
+        recorded = torch.cat(
+            [self.figures(*map(self._tensor, (hearts.white[i], hearts.rows[i]))) for i in blocks]
+        )
         self.centre, self.unit = recorded.mean(dim=0), recorded.std(dim=0) + 1e-3
         self.recorded = self._standard(recorded)
 

@@ -19,7 +19,7 @@ from models.ecg import Conditions
 from models.fitting import fit_linear, strip_conditions
 from models.generator import load_generator
 from models.heart import P_SHAPES, SIZES
-from models.heart_contest import refined
+from models.heart_contest import HeartContest, refined
 from models.heart_figures import HeartFigures
 from models.heart_training import HeartTraining
 from models.leaps import with_heart_leaps
@@ -253,6 +253,32 @@ def test_contest_moves_shapes_to_where_recorded_hearts_have_them(material, tmp_p
     for name, weights in made.heart_net.state_dict().items():
         assert torch.equal(weights, again.heart_net.state_dict()[name]), name
     assert refined(plain, hearts, none, Run(tmp_path, run.out, Schedule(refine_steps=0))) is plain
+
+
+def test_a_contest_that_was_killed_ends_the_same(material, trained, tmp_path, monkeypatch):
+    checkpoint, _ = load_checkpoint(trained / "small.safetensors")
+    _, hearts = fit_linear(material)
+    none, loss, left = np.zeros((len(hearts.white), 0)), HeartContest._loss, [None, None]
+    whole, parts = (
+        Run(tmp_path / name, tmp_path / "none.safetensors", Schedule(refine_steps=4, save_every=0))
+        for name in ("whole", "parts")
+    )
+    for run in (whole, parts):
+        run.folder.mkdir()
+
+    def killed(*asked):
+        if not left:
+            raise KeyboardInterrupt
+        left.pop()
+        return loss(*asked)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(HeartContest, "_loss", killed)
+        refined(checkpoint, hearts, none, parts)
+    assert torch.load(parts.folder / "heart-contest.pt", weights_only=True)["step"] == 2
+    once, again = (refined(checkpoint, hearts, none, run).heart_net.state_dict() for run in (whole, parts))
+    for name, weights in once.items():
+        assert torch.equal(weights, again[name]), name
 
 
 def test_figures_are_of_the_beats_that_hearts_have(material):
