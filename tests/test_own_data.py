@@ -26,7 +26,7 @@ from models.training import open_records
 
 pytestmark = pytest.mark.usefixtures("narrow_teachers")
 ROOT = Path(__file__).resolve().parent.parent
-STEPS = "--heart-steps 100 --heart-teachers 2 --pupil-steps 20 --strip-steps 3 --straight-steps 2 --texture-steps 2"
+STEPS = "--heart-steps 100 --heart-teachers 2 --pupil-steps 20 --refine-steps 2 --strip-steps 3 --straight-steps 2 --texture-steps 2"
 QUICK = [*STEPS.split(), *"--width 32 --batch 8 --seed 3 --device cpu".split()]
 
 
@@ -115,7 +115,7 @@ def test_a_texture_alone_leaves_all_else_as_it_is(made, sets, tmp_path):
 @pytest.mark.slow
 def test_a_heart_alone_leaves_strip_network_and_texture_as_they_are(made, sets, tmp_path):
     whole = made["ptb-xl"] / "made.safetensors"
-    steps = "--strip-steps 0 --straight-steps 0 --texture-steps 0 --heart-steps 200 --seed 4".split()
+    steps = "--strip-steps 0 --straight-steps 0 --texture-steps 0 --heart-steps 200 --refine-steps 2 --seed 4".split()
     training.main(command(sets, "ptb-xl", tmp_path, "--warm-start", str(whole), *steps))
     before, after = (load_checkpoint(path)[0] for path in (whole, tmp_path / "made.safetensors"))
     assert same_network(before.strip_net, after.strip_net) and same_network(before.texture, after.texture)

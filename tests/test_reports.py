@@ -38,7 +38,7 @@ def made(narrow_teachers, tmp_path_factory):
     data, measured = write_set(folder / "ptb-xl", "ptb-xl")
     said = ["--data", data, "--measured", measured, "--folder", folder, "--out", folder / "made.safetensors"]
     quick = (
-        "--heart-steps 200 --heart-teachers 2 --pupil-steps 200 --strip-steps 3 --straight-steps 2".split()
+        "--heart-steps 200 --heart-teachers 2 --pupil-steps 200 --refine-steps 2 --strip-steps 3 --straight-steps 2".split()
     )
     quick += "--texture-steps 0 --width 32 --batch 8".split()
     quick += ["--device", "cpu", "--text-encoder", "letters"]
