@@ -26,7 +26,8 @@ from models.training import open_records
 
 pytestmark = pytest.mark.usefixtures("narrow_teachers")
 ROOT = Path(__file__).resolve().parent.parent
-STEPS = "--heart-steps 100 --heart-teachers 2 --pupil-steps 20 --refine-steps 2 --strip-steps 3 --straight-steps 2 --texture-steps 2"
+HEARTS = "--heart-steps 100 --heart-teachers 2 --pupil-steps 20 --refine-steps 2"
+STEPS = f"{HEARTS} --strip-steps 3 --straight-steps 2 --texture-steps 2"
 QUICK = [*STEPS.split(), *"--width 32 --batch 8 --seed 3 --device cpu".split()]
 
 
