@@ -22,12 +22,14 @@ from models.contest import BETAS, RATES
 from models.crew import Crew
 from models.critic import CROWD, Moments, crowd_of, judge
 from models.denoiser import HeartNet
-from models.descent import Descent, falling, taught
+from models.descent import Descent, taught
 from models.encoding import MAIN_EFFECTS
 from models.fitting import Hearts
 from models.heart import SIZES
 from models.heart_figures import HeartFigures
+from models.heart_training import velocity_told
 from models.schedule import Run
+from models.straightening import RATE, TWICE, learn_lines
 
 BATCH, BLOCK = 128, 4096
 """Hearts drawn for each step, and recorded ones whose figures are taken at once."""
@@ -47,9 +49,8 @@ EFFECTS_MEMORY = 0.98
 MOVED_SHARE = 0.5
 """How much it counts besides that hearts stay put whose age, sex and rate are another record's: no critic sees them."""
 MEMORY = 0.998
-STRAIGHT_BATCH, STRAIGHT_RATE, STRAIGHT_MEMORY = 256, 6e-4, 0.99
-TWICE, AT_ONCE, MIXED_SHARE = 2, 0.5, 0.5
-"""How often each way serves; share of times that are 0; share of ways under a mixture of conditions."""
+STRAIGHT_BATCH, MIXED_SHARE = 256, 0.5
+"""Hearts whose ways are straightened at once, and the share of them under a mixture of conditions."""
 CONTEST, STRAIGHT = 8, 9
 """Streams of the seed, beside those of `models.heart_training`."""
 
@@ -218,19 +219,15 @@ class HeartContest:
         """The network of one part, straightened."""
         schedule, part = self.run.schedule, list(self.net.config.parts[place])
         file = self.run.folder / f"heart-{place}-straight.pt"
-        descent = taught(self.net.parts[place], made, file, self.crew, STRAIGHT_RATE)
+        descent = taught(self.net.parts[place], made, file, self.crew, RATE)
         for step in range(descent.step // TWICE, math.ceil(schedule.refine_steps / TWICE)):
             draw = np.random.default_rng((schedule.seed, STRAIGHT, place, step))
             told, noise = self._asked(draw, STRAIGHT_BATCH, MIXED_SHARE)
             with torch.no_grad():
                 ends = self._drawn(made, told, noise)
             about = self.net.about(place, ends, told[:, 1:])
-            for _ in range(TWICE):
-                t = draw.random(STRAIGHT_BATCH) * (draw.random(STRAIGHT_BATCH) >= AT_ONCE)
-                velocity = functools.partial(_velocity, descent.net, about)
-                value = flow.straight_loss(velocity, noise[:, part], ends[:, part], self._tensor(t))
-                rate = STRAIGHT_RATE * falling(descent.step, schedule.refine_steps, 50)
-                descent.down(value, min(STRAIGHT_MEMORY, (descent.step + 1) / (descent.step + 10)), rate)
+            velocity = functools.partial(velocity_told, descent.net, about)
+            learn_lines(descent, velocity, noise[:, part], ends[:, part], draw, schedule.refine_steps)
             if descent.due(schedule.save_every):
                 descent.save()
         descent.save()
@@ -304,8 +301,3 @@ class HeartContest:
     def _tensor(self, rows: np.ndarray) -> Tensor:
         """The rows in single precision."""
         return torch.as_tensor(np.asarray(rows, np.float32), device=self.crew.device)
-
-
-def _velocity(net: nn.Module, about: Tensor, x: Tensor, t: Tensor) -> Tensor:
-    """A network's velocity, told this."""
-    return net(x, t, about)

@@ -106,7 +106,7 @@ class HeartTraining:
             x_0, x_1, t, about = (rows.to(crew.device) for rows in (x_0, whole[:, part], t, about))
             with torch.random.fork_rng(devices=[crew.device] if crew.device.type == "cuda" else []):
                 torch.manual_seed(int(draw.integers(2**62)))  # what dropout draws
-                velocity = functools.partial(_velocity, descent.wrapped.train(), about)
+                velocity = functools.partial(velocity_told, descent.wrapped.train(), about)
                 value = flow.loss(velocity, x_0, x_1, t, torch.ones(1, device=crew.device))
             descent.down(value, 0.995)
             if descent.step % CHECK_EVERY == 0:
@@ -181,7 +181,7 @@ class HeartTraining:
         x_0, t = torch.randn(x_1.shape, generator=draw), flow.draw_times(len(x_1), draw)
         x_0, x_1, t, about = (rows.to(device) for rows in (x_0, x_1, t, about))
         with torch.no_grad():
-            velocity = functools.partial(_velocity, net, about)
+            velocity = functools.partial(velocity_told, net, about)
             return flow.loss(velocity, x_0, x_1, t, torch.ones(1, device=device)).item()
 
 
@@ -202,8 +202,8 @@ def _new(net: HeartNet, place: int, stream: tuple[int, ...]) -> nn.Module:
     return seeded(net.new_part(place), draw)
 
 
-def _velocity(net: nn.Module, about: torch.Tensor, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-    """A network's velocity, told this."""
+def velocity_told(net: nn.Module, about: torch.Tensor, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    """Velocity of a network of a heart's part, told this."""
     return net(x, t, about)
 
 

@@ -4,6 +4,7 @@ A network of fewer blocks may learn them in its place: straight lines ask less o
 """
 
 import copy
+import functools
 import math
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from models.batches import UNKNOWN_SHARE, StripBatches, oversampling
 from models.checkpoints import Checkpoint
 from models.crew import Crew
 from models.denoiser import StripNet
-from models.descent import Draws, falling, taught
+from models.descent import Descent, Draws, falling, taught
 from models.fitting import VALIDATION_FOLD
 from models.schedule import Run
 
@@ -55,13 +56,8 @@ def straightened(checkpoint: Checkpoint, batches: StripBatches, run: Run) -> Che
         drawn = batches.drawn(draws(STRIPS, draw), draw, UNKNOWN_SHARE, batches.window(draw))
         _, about, said, _, _, x_0 = (part.to(crew.device) for part in drawn)
         x_1 = flow.sample(lambda x, t: teacher(x, t, about, said), x_0, WAY_STEPS)  # noqa: B023 (called at once)
-        for _ in range(TWICE):
-            t = draw.random(STRIPS) * (draw.random(STRIPS) >= AT_ONCE)
-            t = torch.tensor(t, dtype=torch.float32, device=crew.device)
-            value = flow.straight_loss(lambda x, at: descent.net(x, at, about, said), x_0, x_1, t)  # noqa: B023
-            rate = RATE * falling(descent.step, steps, 50)
-            descent.down(value, min(MEMORY, (descent.step + 1) / (descent.step + 10)), rate)
-            losses.append(value.item())
+        velocity = functools.partial(_velocity, descent.net, about, said)
+        losses += learn_lines(descent, velocity, x_0, x_1, draw, steps)
         if descent.due(run.schedule.save_every):
             descent.save()
     descent.save()
@@ -70,6 +66,30 @@ def straightened(checkpoint: Checkpoint, batches: StripBatches, run: Run) -> Che
     if losses:
         facts["straight_loss"] = float(np.mean(losses[-100:]))
     return replace(checkpoint, facts=facts, strip_net=net)
+
+
+def learn_lines(  # noqa: PLR0913 (what lines are learnt from)
+    descent: Descent,
+    velocity: flow.Velocity,
+    x_0: torch.Tensor,
+    x_1: torch.Tensor,
+    draw: np.random.Generator,
+    steps: int,
+) -> list[float]:
+    """The losses of `TWICE` steps down on the straight lines from `x_0` to `x_1`, each at other times.
+
+    `velocity` is that of the network that descends; `steps` are all it is to make, over which the rate falls.
+    """
+    losses = []
+    for _ in range(TWICE):
+        t = draw.random(len(x_0)) * (draw.random(len(x_0)) >= AT_ONCE)
+        value = flow.straight_loss(
+            velocity, x_0, x_1, torch.tensor(t, dtype=torch.float32, device=x_0.device)
+        )
+        rate = RATE * falling(descent.step, steps, 50)
+        descent.down(value, min(MEMORY, (descent.step + 1) / (descent.step + 10)), rate)
+        losses.append(value.item())
+    return losses
 
 
 def pupil_of(teacher: StripNet, depth: int) -> StripNet:
@@ -97,3 +117,10 @@ def check_depth(depth: int, blocks: int) -> None:
     """
     if not 1 <= depth <= blocks:
         raise ValueError(f"straight depth must be 1 to {blocks}, the blocks there are, got {depth}")
+
+
+def _velocity(
+    net: nn.Module, about: torch.Tensor, said: torch.Tensor, x: torch.Tensor, t: torch.Tensor
+) -> torch.Tensor:
+    """A strip network's velocity, told this."""
+    return net(x, t, about, said)

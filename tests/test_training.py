@@ -226,11 +226,13 @@ def test_missing_checkpoint_is_said(tmp_path):
         load_checkpoint(tmp_path / "nowhere.safetensors")
 
 
-def test_contest_moves_shapes_to_where_recorded_hearts_have_them(material, tmp_path):
+@pytest.mark.parametrize("off", [2.0, -2.0])
+def test_contest_moves_shapes_to_where_recorded_hearts_have_them(material, tmp_path, off):
+    torch.manual_seed(0)
     linear, hearts = fit_linear(material)
     shapes = slice(SIZES.stop, len(linear.heart.colour))
     odd = shapes.start + P_SHAPES + np.arange(4)
-    hearts.white[:, odd] += 2.0
+    hearts.white[:, odd] += off
     config = HeartNetConfig(linear.heart.parts, hearts.rows.shape[1] - 1, 32, 1, told=linear.heart.told)
     none = np.zeros((len(hearts.white), 0))
     parts = (linear.population, linear.rhythm, linear.heart, linear.scale, linear.ectopy, linear.notches)
@@ -246,7 +248,7 @@ def test_contest_moves_shapes_to_where_recorded_hearts_have_them(material, tmp_p
         return checkpoint.heart_net.drawn(noise, said, ways).detach().numpy()
 
     moved = drawn(made) - drawn(plain)
-    assert moved.mean(axis=0)[odd].min() > 0.02
+    assert (np.sign(off) * moved.mean(axis=0)[odd]).min() > 0.02
     assert not moved[:, : shapes.start].any() and not moved[:, shapes.stop :].any(), "all else is as it was"
 
     again = refined(plain, hearts, none, run)  # done already
