@@ -6,7 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from generator_sets import KEEP, RATES, Plan, bare_sets, infarct_sets, normal_sets, pair_sets, rate_sets
+from generator_sets import (
+    KEEP,
+    RATES,
+    Plan,
+    bare_sets,
+    infarct_sets,
+    narrow_twins,
+    normal_sets,
+    pair_sets,
+    rate_sets,
+)
 from generator_speed import speed_scores
 
 from discovery.alike import detailed
@@ -184,24 +194,24 @@ def superclasses(side: Side, classes: Mapping[str, str]) -> np.ndarray:
 def trained_on(trial: Trial, bench: Bench) -> dict[str, list[np.ndarray]]:
     """Logits on the held-out records of one network trained on records, on their twins, and on both.
 
-    Where both are learnt from, recorded patients choose the epoch, and their twins are left out.
+    Where both are learnt from, recorded patients choose the epoch, and their twins are left out; the records alone
+    are then learnt from as many steps.
     """
-    others, twins = trial.others, trial.other_twins
+    others, twins, plan = trial.others, trial.other_twins, bench.plan
     labels, inner = superclasses(others, bench.classes).astype(float), inner_rows(others)
-    material = {
-        "real": (others.narrow, labels, inner),
-        "synthetic": (twins.narrow, labels, inner),
-        "both": (
-            np.concatenate([others.narrow, twins.narrow[~inner]]),
-            np.concatenate([labels, labels[~inner]]),
-            np.concatenate([inner, np.zeros((~inner).sum(), bool)]),
-        ),
+    fresh = [narrow_twins(bench.generator, others, again) for again in range(1, plan.epochs + 1)]
+    lessons = {
+        "real": (others.narrow, plan.epochs, ()),
+        "synthetic": (twins.narrow, plan.epochs, ()),
+        "real, as many steps": (others.narrow, 2 * plan.epochs, ()),
+        "both, one twin": (others.narrow, plan.epochs, [twins.narrow]),
+        "both": (others.narrow, plan.epochs, fresh),
     }
-    found: dict[str, list[np.ndarray]] = {kind: [] for kind in material}
-    for seed in range(bench.plan.seeds):
-        lessons = Lessons(epochs=bench.plan.epochs, seed=seed)
-        for kind, (strips, said, chosen) in material.items():
-            judge = train_classifier(strips, said, lessons, chosen, JUDGES)
+    found: dict[str, list[np.ndarray]] = {kind: [] for kind in lessons}
+    for seed in range(plan.seeds):
+        for kind, (strips, epochs, further) in lessons.items():
+            lesson = Lessons(epochs=epochs, seed=seed)
+            judge = train_classifier(strips, labels, lesson, inner, JUDGES, further)
             found[kind].append(judge.scores(trial.real.narrow))
     return found
 

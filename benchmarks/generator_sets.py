@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from discovery.benchmark import Side, Trial, carries
-from discovery.benchmark_sides import KNOWN, side_of, twins_of, with_known
+from discovery.alike import alike, narrow
+from discovery.benchmark import EIGHT, Side, Trial, carries
+from discovery.benchmark_sides import KNOWN, asked_like, side_of, twins_of, with_known
 from discovery.benchmark_statements import ANTERIOR, INFERIOR
 from models.ecg import Conditions, Generator
 from models.generator import load_generator
@@ -117,6 +118,26 @@ def generated(generator: Generator, asked: Sequence[Conditions], seeds: Sequence
             _kept(path, lambda some=some, numbers=numbers: side_of(generator.generate(some, numbers)))
         )
     return _joined(parts)
+
+
+def narrow_twins(generator: Generator, records: Side, again: int) -> np.ndarray:
+    """As `twins`, only as the judging networks see them, not measured, (n, 8, 896)."""
+    asked = asked_like(records.table)
+    seeds = [1_000_000 * (again + 1) + int(number) for number in records.table["record"]]
+    key = _digest(["narrow", json.dumps([one.to_dict() for one in asked]), *map(str, seeds)])
+    path = KEEP / f"{generator.name}-{generator.digest}" / f"narrow-{key}.npy"
+    if not path.is_file():
+        parts = [
+            narrow(
+                alike(generator.generate(asked[at : at + CHUNK], seeds[at : at + CHUNK])).signals[:, EIGHT]
+            )
+            for at in tqdm(range(0, len(asked), CHUNK), desc="generating", leave=False)
+        ]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_suffix(".new.npy")
+        np.save(new, np.concatenate(parts).astype(np.float16))
+        new.replace(path)
+    return np.load(path).astype(np.float32)
 
 
 def trial_of(generator: Generator, records: Side, plan: Plan) -> Trial:

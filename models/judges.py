@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,7 @@ def train_classifier(
     lessons: Lessons,
     inner: np.ndarray | None = None,
     folder: Path | None = None,
+    further: Sequence[np.ndarray] = (),
 ) -> Judge:
     """A network that tells labels from strips.
 
@@ -91,13 +92,25 @@ def train_classifier(
         Rows that are not trained on but choose the epoch kept; without them the last one is kept.
     folder : Path, optional
         Where trained networks are kept; the same call again reads instead of training.
+    further : sequence of ndarray, each of the shape of `strips`
+        Further examples with the same labels, row by row: each epoch learns from `strips` and from the next of these,
+        from the first again after the last. None of the inner rows is learnt from.
+
+    Raises
+    ------
+    ValueError
+        Where further examples are not of the shape of `strips`.
     """
+    for place, rows in enumerate(further):
+        if rows.shape != strips.shape:
+            raise ValueError(f"further[{place}] must be of shape {strips.shape} as strips, got {rows.shape}")
     labels = np.asarray(labels, np.float32).reshape(len(strips), -1)
 
     def loss(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         return nn.functional.binary_cross_entropy_with_logits(net(x), y)
 
-    return _trained(Classifier, JudgeConfig(labels.shape[1]), strips, labels, lessons, loss, inner, folder)
+    config = JudgeConfig(labels.shape[1])
+    return _trained(Classifier, config, strips, labels, lessons, loss, inner, folder, further)
 
 
 def train_alignment(
@@ -136,15 +149,17 @@ def _trained(  # noqa: PLR0913 (the shared core of three verbs)
     loss: Callable, *rest: Any,
 ) -> Judge:  # fmt: skip
     """A judge, read from its folder or trained and kept there."""
-    inner, folder = rest
-    digest = _digest(kind.__name__, strips, targets, inner, {**asdict(config), **asdict(lessons)})
+    inner, folder, *more = rest
+    further = more[0] if more else ()
+    sizes = {**asdict(config), **asdict(lessons)}
+    digest = _digest(kind.__name__, sizes, inner, strips, targets, *further)
     path = None if folder is None else Path(folder) / f"{kind.__name__.lower()}-{digest}.safetensors"
     with torch.random.fork_rng():
         torch.manual_seed(lessons.seed)
         net = kind(config)
         if path is not None and path.is_file():
             return _read(path, net, digest)
-        history = _teach(net, strips, targets, lessons, loss, inner)
+        history = _teach(net, strips, targets, lessons, loss, inner, further)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_suffix(".new")
@@ -164,18 +179,23 @@ def _read(path: Path, net: nn.Module, digest: str) -> Judge:
 
 def _teach(
     net: nn.Module, strips: np.ndarray, targets: np.ndarray, lessons: Lessons, loss: Callable,
-    inner: np.ndarray | None,
+    inner: np.ndarray | None, further: Sequence[np.ndarray],
 ) -> list[float]:  # fmt: skip
     """Train the network in place; the epoch best on the inner rows is kept. Returns its score per epoch."""
     random = np.random.default_rng(lessons.seed)
     rows = np.arange(len(strips)) if inner is None else np.flatnonzero(~np.asarray(inner, bool))
     x, y = torch.from_numpy(np.ascontiguousarray(strips, np.float32)), torch.from_numpy(targets)
+    known = (x, y) if inner is None else (x[inner], y[inner])
     optimiser = torch.optim.AdamW(net.parameters(), lr=lessons.rate, weight_decay=lessons.decay)
+    if further:
+        rows, whole, y = np.concatenate([rows, rows + len(x)]), x, torch.cat([y, y])
     steps = max(lessons.epochs * -(-len(rows) // lessons.batch), 2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lessons.rate, total_steps=steps, pct_start=0.1)
     history, best = [], None
-    for _ in range(lessons.epochs):
+    for epoch in range(lessons.epochs):
         net.train()
+        if further:
+            x = torch.cat([whole, torch.from_numpy(further[epoch % len(further)])])
         order = random.permutation(rows)
         for start in range(0, len(order), lessons.batch):
             picked = order[start : start + lessons.batch]
@@ -183,7 +203,7 @@ def _teach(
                 _step(net, loss, optimiser, _cropped(x[picked], random), y[picked])
             schedule.step()
         if inner is not None:
-            history.append(-_loss_on(net, loss, x[inner], y[inner]))
+            history.append(-_loss_on(net, loss, *known))
             if history[-1] == max(history):
                 best = {name: row.clone() for name, row in net.state_dict().items()}
     if best is not None:
@@ -225,10 +245,10 @@ def _applied(work: Callable, rows: np.ndarray, net: nn.Module | None = None) -> 
         return np.concatenate([work(tensor[i : i + 256]).numpy() for i in range(0, max(len(tensor), 1), 256)])
 
 
-def _digest(name: str, strips: np.ndarray, targets: np.ndarray, inner: np.ndarray | None, sizes: dict) -> str:
+def _digest(name: str, sizes: dict, inner: np.ndarray | None, *rows: np.ndarray) -> str:
     """First 16 hexadecimal digits of a hash over all that shapes the judge."""
     found = hashlib.sha256(json.dumps([VERSION, name, sizes], sort_keys=True).encode())
-    for part in (strips, targets, np.zeros(0) if inner is None else inner):
+    for part in (*rows, np.zeros(0) if inner is None else inner):
         found.update(str(part.shape).encode())
         found.update(np.ascontiguousarray(part).tobytes())
     return found.hexdigest()[:16]

@@ -55,6 +55,22 @@ def test_the_same_seed_gives_the_same_judge_and_leaves_the_process_alone(labels,
     assert other.digest != classifier.digest
 
 
+def test_further_examples_are_learnt_from_one_an_epoch_but_not_those_of_inner_rows(labels):
+    silent, inner = strips(np.zeros_like(labels), 4), np.arange(len(labels)) % 4 == 0
+    further = [strips(labels, seed) for seed in (7, 8)]
+    judge = train_classifier(silent, labels, SHORT, inner, further=further)
+    truth = (np.random.default_rng(2).random((80, 2)) < 0.5).astype(float)
+    shown = auroc(judge.scores(strips(truth, 3))[:, 0], truth[:, 0])
+    assert shown > 0.9  # the silent strips cannot teach it
+    one = replace(SHORT, epochs=1)
+    spoiled = [np.where(inner[:, None, None], 100, further[0]), further[1] + 100]
+    found = [train_classifier(silent, labels, one, inner, further=rows) for rows in (further, spoiled)]
+    assert np.array_equal(*(judge.scores(silent) for judge in found))
+    assert found[0].digest != found[1].digest
+    with pytest.raises(ValueError, match=r"further\[0\] must be of shape"):
+        train_classifier(silent, labels, one, further=[silent[1:]])
+
+
 def test_the_inner_rows_choose_the_epoch_and_are_not_trained_on(labels):
     rows = strips(labels)
     inner = np.arange(len(labels)) % 4 == 0
