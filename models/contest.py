@@ -30,6 +30,8 @@ EDGE = 125
 MEMORY = 0.999
 RATES, BETAS = (1e-4, 2e-4), (0.0, 0.9)
 """Of texture and critic, which is to be ahead. Source: Heusel et al. 2017 (two time scales)."""
+FALL = 0.3
+"""In the last part of all steps, this large, the rates fall to 0: the two never come to rest by themselves."""
 ROUNDING_MV = 0.001
 LEAST_CHANCE = 1e-9
 BEAT = (-75, 100)
@@ -122,7 +124,11 @@ def train_texture(  # noqa: PLR0913 (what a training consists of)
     losses: list[float] = []
     for step in range(texture.step, steps):
         numbers = np.random.default_rng((contest.seed, CONTEST, step))
-        sides = (critic, contest.critic_loss, RATES[1]), (texture, contest.texture_loss, RATES[0])
+        fall = min(1.0, (steps - step) / (FALL * steps))
+        sides = (
+            (critic, contest.critic_loss, fall * RATES[1]),
+            (texture, contest.texture_loss, fall * RATES[0]),
+        )
         for side, loss, rate in sides:
             value = loss(texture.net, critic.net, numbers)
             side.down(value, min(MEMORY, (step + 1) / (step + 10)), rate)

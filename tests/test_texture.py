@@ -3,13 +3,15 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from scipy.signal import butter, sosfiltfilt
 
 from models.checkpoints import load_checkpoint, save_checkpoint
-from models.contest import Contest, coherence, train_texture
+from models.contest import RATES, Contest, coherence, train_texture
 from models.crew import Crew
 from models.critic import CROWD, EDGES_HZ, SCALES_MV, Critic, figures
+from models.descent import Descent
 from models.ecg import Conditions
 from models.generator import WEIGHTS, BundledGenerator
 from models.texture import QUIET_MV, Texture, TextureConfig, quietly, views
@@ -180,15 +182,38 @@ def test_the_texture_of_straight_lines_is_learnt(tmp_path):
 
 
 def test_a_contest_that_was_interrupted_ends_the_same(tmp_path):
+    class Killed(Toy):
+        left = 9
+
+        def critic_loss(self, *given):
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+            return super().critic_loss(*given)
+
     toy = Toy()
-    whole, _ = train_texture(toy, None, tmp_path / "whole.pt", 4, Crew(), 1e9)
-    train_texture(toy, None, tmp_path / "parts.pt", 2, Crew(), 1e9)
-    parts, facts = train_texture(toy, None, tmp_path / "parts.pt", 4, Crew(), 1e9)
-    assert facts["texture_steps"] == 4
+    whole, _ = train_texture(toy, None, tmp_path / "whole.pt", 10, Crew(), 1e9)
+    with pytest.raises(KeyboardInterrupt):
+        train_texture(Killed(), None, tmp_path / "parts.pt", 10, Crew(), -1)
+    parts, facts = train_texture(toy, None, tmp_path / "parts.pt", 10, Crew(), 1e9)
+    assert facts["texture_steps"] == 10
     for name, weights in whole.state_dict().items():
         assert torch.equal(weights, parts.state_dict()[name])
-    again, facts = train_texture(toy, None, tmp_path / "parts.pt", 4, Crew(), 1e9)
-    assert facts == {"texture_steps": 4} and torch.equal(again.leave.weight, parts.leave.weight)
+    again, facts = train_texture(toy, None, tmp_path / "parts.pt", 10, Crew(), 1e9)
+    assert facts == {"texture_steps": 10} and torch.equal(again.leave.weight, parts.leave.weight)
+
+
+def test_the_contest_comes_to_rest(tmp_path, monkeypatch):
+    rates, down = {"critic": [], "texture": []}, Descent.down
+
+    def noted(side, value, memory, rate):
+        rates["critic" if "critic" in side.file.stem else "texture"].append(rate)
+        down(side, value, memory, rate)
+
+    monkeypatch.setattr(Descent, "down", noted)
+    train_texture(Toy(), None, tmp_path / "texture.pt", 20, Crew(), 1e9)
+    for side, whole in zip(("texture", "critic"), RATES, strict=True):
+        assert rates[side] == pytest.approx([whole] * 14 + [whole * left / 6 for left in range(6, 0, -1)])
 
 
 def test_a_checkpoint_keeps_its_texture_and_the_generator_shows_it(tmp_path):
