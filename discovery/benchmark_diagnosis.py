@@ -123,8 +123,8 @@ def augmentation_scores(
     """Macro areas on held-out records of one network trained on records, on generated ECGs, and on both.
 
     One twin of each record is soon learnt by heart; a generator gives another in every epoch, and that is judged.
-    Networks that saw both took twice the steps: what they gain is over records alone with as many steps or half as many,
-    whichever ranks better.
+    Networks that saw both took twice the steps: what they gain is over records alone with as many steps or half as
+    many, whichever ranks better.
 
     Parameters
     ----------
