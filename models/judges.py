@@ -195,7 +195,8 @@ def _teach(
     for epoch in range(lessons.epochs):
         net.train()
         if further:
-            x = torch.cat([whole, torch.from_numpy(further[epoch % len(further)])])
+            more = np.ascontiguousarray(further[epoch % len(further)], np.float32)
+            x = torch.cat([whole, torch.from_numpy(more)])
         order = random.permutation(rows)
         for start in range(0, len(order), lessons.batch):
             picked = order[start : start + lessons.batch]
