@@ -121,7 +121,7 @@ def generated(generator: Generator, asked: Sequence[Conditions], seeds: Sequence
 
 
 def narrow_twins(generator: Generator, records: Side, again: int) -> np.ndarray:
-    """As `twins`, only as the judging networks see them, not measured, (n, 8, 896)."""
+    """As `twins`, only as the judging networks see them, not measured; float16, (n, 8, 896), left on disk."""
     asked = asked_like(records.table)
     seeds = [1_000_000 * (again + 1) + int(number) for number in records.table["record"]]
     key = _digest(["narrow", json.dumps([one.to_dict() for one in asked]), *map(str, seeds)])
@@ -137,7 +137,7 @@ def narrow_twins(generator: Generator, records: Side, again: int) -> np.ndarray:
         new = path.with_suffix(".new.npy")
         np.save(new, np.concatenate(parts).astype(np.float16))
         new.replace(path)
-    return np.load(path).astype(np.float32)
+    return np.load(path, mmap_mode="r")
 
 
 def trial_of(generator: Generator, records: Side, plan: Plan) -> Trial:

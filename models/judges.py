@@ -131,7 +131,7 @@ def train_alignment(
         cross = nn.functional.cross_entropy
         return (cross(cosines, right) + cross(cosines.T, right)) / 2
 
-    return _trained(Alignment, JudgeConfig(said.shape[1]), strips, said, lessons, loss, inner, folder)
+    return _trained(Alignment, JudgeConfig(said.shape[1]), strips, said, lessons, loss, inner, folder, ())
 
 
 def train_autoencoder(strips: np.ndarray, lessons: Lessons, folder: Path | None = None) -> Judge:
@@ -141,7 +141,7 @@ def train_autoencoder(strips: np.ndarray, lessons: Lessons, folder: Path | None 
         return nn.functional.smooth_l1_loss(net(x), x, beta=0.1)
 
     nothing = np.zeros((len(strips), 1), np.float32)
-    return _trained(Autoencoder, JudgeConfig(1, 24, 32), strips, nothing, lessons, loss, None, folder)
+    return _trained(Autoencoder, JudgeConfig(1, 24, 32), strips, nothing, lessons, loss, None, folder, ())
 
 
 def _trained(  # noqa: PLR0913 (the shared core of three verbs)
@@ -149,8 +149,7 @@ def _trained(  # noqa: PLR0913 (the shared core of three verbs)
     loss: Callable, *rest: Any,
 ) -> Judge:  # fmt: skip
     """A judge, read from its folder or trained and kept there."""
-    inner, folder, *more = rest
-    further = more[0] if more else ()
+    inner, folder, further = rest
     sizes = {**asdict(config), **asdict(lessons)}
     digest = _digest(kind.__name__, sizes, inner, strips, targets, *further)
     path = None if folder is None else Path(folder) / f"{kind.__name__.lower()}-{digest}.safetensors"
