@@ -26,7 +26,7 @@ from models.recurring import qrs_windows, recurring
 from models.rendering import high_passed, render
 from models.reports import Reader, TextEncoder
 from models.rhythm import DOMINANT, VENTRICULAR, Rhythm
-from models.statements import Understanding, recognise
+from models.statements import Understanding, recognise, resting_on_few
 from models.strip import FS, TOKEN, track
 from models.texture import quietly
 from models.traits import TRAITS
@@ -115,7 +115,7 @@ class BundledGenerator:
         return recognise(text or "", self.vocabulary, seen=self.facts["seen"])
 
     def cautions(self, asked: Conditions) -> tuple[str, ...]:
-        """What of this lies beyond the training records, from their first to their last percentile, in sentences."""
+        """What of this lies beyond the training records (first to last percentile) or rests on few, in sentences."""
         never = self.facts.get("never_known", ())
         sentences = [
             f"{name} was not told of any training record: it is ignored"
@@ -131,6 +131,7 @@ class BundledGenerator:
                 sentences.append(
                     f"{name} {value:g} {unit} lies beyond the training records ({reach}): extrapolated"
                 )
+        sentences += resting_on_few(self.understand(asked.text).statements, self.facts["seen"])
         return tuple(sentences)
 
     def generate(self, conditions: Sequence[Conditions], seeds: Sequence[int]) -> ECG:

@@ -15,6 +15,7 @@ from models.phrases import FINDINGS, Meaning, fold, keys, longest, nearest_phras
 from models.walls import NAMES, WALLS
 
 CODES = (*words.STATEMENTS, *(code for wall in WALLS.values() for code in wall[1:] if code))
+FEW = 20
 EXCEPTION_CERTAINTY = 0.5
 REACH = 6
 AHEAD = ("negation", "doubt")
@@ -125,6 +126,16 @@ def recognise(text: str, vocabulary: Iterable[str], seen: Mapping[str, int] | No
         if seen is None or seen.get(code, 0) > 0:
             known.append(code)
     return _understand(text, frozenset(known))
+
+
+def resting_on_few(codes: Iterable[str], seen: Mapping[str, int]) -> list[str]:
+    """A sentence for each of these statements that fewer than `FEW` training records carry, but some."""
+    return [
+        f"{describe(code)} ({code}) rests on {seen[code]} training records, fewer than {FEW}: "
+        "what it does here may be theirs alone"
+        for code in codes
+        if 0 < seen.get(code, 0) < FEW
+    ]
 
 
 def describe(code: str) -> str:

@@ -116,6 +116,10 @@ def test_what_lies_beyond_the_records_is_said(generator):
     age, rate = generator.cautions(PATIENT.replace(age=5, heart_rate=200))
     assert "age 5 years lies beyond the training records" in age
     assert "heart rate 200 bpm lies beyond" in rate
+    rare = PATIENT.replace(text="Wolff-Parkinson-White syndrome")
+    (few,) = generator.cautions(rare)
+    assert f"(WPW) rests on {generator.facts['seen']['WPW']} training records" in few
+    assert generator.cautions(PATIENT.replace(text="no Wolff-Parkinson-White syndrome")) == ()
 
 
 def test_a_text_with_nothing_recognised_is_warned_of_once():
