@@ -9,7 +9,7 @@ from discovery.alike import detailed, inside
 from discovery.benchmark import Score, Side, Trial
 from discovery.detectors import area, auroc, boosted_scores, group_folds
 from discovery.distances import Measured, frechet, frechet_bias, overlap, resampled, wasserstein
-from discovery.signal_features import feature_names, signal_features, spectra
+from discovery.signal_features import feature_names, noise_correlations, signal_features, spectra
 from models.ecg import INDEPENDENT_LEADS
 
 SPACE_COLUMNS = (
@@ -114,7 +114,7 @@ def amplitude_scores(trial: Trial, seed: int = 0) -> list[Score]:
 
 
 def two_sample_scores(trial: Trial, detector: Detector | None = None, seed: int = 0) -> list[Score]:
-    """How well generated and held-out ECGs can be told apart; 0.5 is not at all.
+    """How well generated and held-out ECGs can be told apart: areas of cross-validated tests; 0.5 is not at all.
 
     A twin and its record have the same patient and are never in different parts of the cross-validation. The
     floor tells other people's records from held-out ones by the same means.
@@ -126,12 +126,13 @@ def two_sample_scores(trial: Trial, detector: Detector | None = None, seed: int 
         Its eyesight is scored, too: a detector that does not see noise of `SEEN_MV` in records proves nothing.
     """
     scores = []
-    kinds: list[tuple[str, Callable[[Side, Side, int], Measured]]] = [
-        ("boosted trees on signal features", lambda a, b, k: _told_apart(a, b, None, k))
-    ]
+    kinds = {
+        "boosted trees on signal features": _by_trees(signal_features),
+        "boosted trees on correlations of noise between leads": _by_trees(noise_correlations),
+    }
     if detector is not None:
-        kinds.append(("network on strips", lambda a, b, k: _told_apart(a, b, detector, k)))
-    for name, told in kinds:
+        kinds["network on strips"] = lambda a, b, k: _told_apart(a, b, detector, k)
+    for name, told in kinds.items():
         ours = [told(side, trial.real, seed + k) for k, side in enumerate(trial.twins)]
         theirs = [told(side, trial.real, seed + k).value for k, side in enumerate(trial.samples(2, seed))]
         value = float(np.mean([one.value for one in ours]))
@@ -153,17 +154,29 @@ def _with_noise(side: Side, seed: int) -> Side:
     return replace(side, strips=(side.strips + noise).astype(np.float32))
 
 
-def _told_apart(made: Side, real: Side, detector: Detector | None, seed: int) -> Measured:
-    """Area of a cross-validated two-sample test."""
-    truth = np.repeat([True, False], [len(made), len(real)])
-    groups = np.concatenate([made.table["patient_id"], real.table["patient_id"]])
-    if detector is None:
-        features = np.concatenate([signal_features(side.strips) for side in (made, real)])
-        found = boosted_scores(features, truth, groups, seed)
-    else:
-        strips = detailed(np.concatenate([made.strips, real.strips]))
-        found = detector(strips, truth, group_folds(groups, seed), seed)
-    return area(found, truth, groups, seed)
+def _by_trees(features: Callable[[np.ndarray], np.ndarray]) -> Callable[[Side, Side, int], Measured]:
+    """A two-sample test by boosted trees on such features."""
+
+    def told(made: Side, real: Side, seed: int) -> Measured:
+        found = np.concatenate([features(side.strips) for side in (made, real)])
+        truth, groups = _both_kinds(made, real)
+        return area(boosted_scores(found, truth, groups, seed), truth, groups, seed)
+
+    return told
+
+
+def _told_apart(made: Side, real: Side, detector: Detector, seed: int) -> Measured:
+    """A two-sample test by a detector on strips."""
+    truth, groups = _both_kinds(made, real)
+    strips = detailed(np.concatenate([made.strips, real.strips]))
+    return area(detector(strips, truth, group_folds(groups, seed), seed), truth, groups, seed)
+
+
+def _both_kinds(made: Side, real: Side) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows of both sides are made, and whose they are."""
+    return np.repeat([True, False], [len(made), len(real)]), np.concatenate(
+        [side.table["patient_id"] for side in (made, real)]
+    )
 
 
 def _thinned(side: Side, place: int) -> np.ndarray:

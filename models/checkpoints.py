@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from models.correlations import LeadCorrelations
 from models.denoiser import HeartNet, HeartNetConfig, StripNet, StripNetConfig
 from models.ectopy import EctopyModel
 from models.encoding import Encoding
@@ -23,11 +24,12 @@ from models.population import Population
 from models.reports import ReportSpace
 from models.rhythm import RhythmModel
 from models.shapes import Shapes
+from models.sharpness import Sharpness
 from models.strip import StripScale
 from models.texture import Texture, TextureConfig
 from models.traits import Traits
 
-FORMAT = 8
+FORMAT = 9
 FACTS = ("name", "licence", "seen", "ages", "rates")
 REMAKE = "make it with python -m models.training, or use the version of this package that wrote it"
 
@@ -44,6 +46,7 @@ class Checkpoint:
     population, rhythm, heart, scale, ectopy
         The linear parts.
     notches : Notches
+    correlations : LeadCorrelations
     heart_net, strip_net
         The velocity networks.
     reports : ReportSpace, optional
@@ -54,6 +57,8 @@ class Checkpoint:
         How to go the whole way of the flow of each part of a heart in one evaluation; none where that was not fitted.
     strip_leap : Leap, optional
         The same of a strip's flow.
+    sharpness : Sharpness, optional
+        How what strips add is brought to its size about QRS complexes; as it is drawn where that was not fitted.
     """
 
     facts: Mapping[str, Any]
@@ -63,12 +68,14 @@ class Checkpoint:
     scale: StripScale
     ectopy: EctopyModel
     notches: Notches
+    correlations: LeadCorrelations
     heart_net: HeartNet
     strip_net: StripNet
     reports: ReportSpace | None = None
     texture: Texture | None = None
     heart_leaps: tuple[Leap, ...] = ()
     strip_leap: Leap | None = None
+    sharpness: Sharpness | None = None
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> Path:
@@ -129,6 +136,7 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
         "scale.quiet": checkpoint.scale.quiet,
         "ectopy.log_size": checkpoint.ectopy.log_size,
         **{f"notches.{part}": rows for part, rows in vars(checkpoint.notches).items()},
+        **{f"correlations.{part}": rows for part, rows in vars(checkpoint.correlations).items()},
     }
     shapes = {
         "p_shapes": heart.p_shapes,
@@ -142,6 +150,8 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
         arrays["heart_leaps"] = np.array([astuple(leap) for leap in checkpoint.heart_leaps])
     if checkpoint.strip_leap:
         arrays["strip_leap"] = np.array(astuple(checkpoint.strip_leap))
+    if checkpoint.sharpness:
+        arrays |= {f"sharpness.{part}": rows for part, rows in vars(checkpoint.sharpness).items()}
     if checkpoint.reports:
         arrays |= {
             f"reports.{part}": getattr(checkpoint.reports, part) for part in ("centre", "basis", "spread")
@@ -206,6 +216,7 @@ def _assembled(
         StripScale(*_parts(arrays, "scale", "envelope token beat activity quiet")),
         EctopyModel(_shapes(arrays, "ectopic_shapes"), arrays["ectopy.log_size"]),
         Notches(*_parts(arrays, "notches", "size kernel spread")),
+        LeadCorrelations(*_parts(arrays, "correlations", "mean colour")),
         _network(_heart_net(config["heart_net"]), "heart_net", tensors, path, device),
         _network(StripNet(StripNetConfig(**config["strip_net"])), "strip_net", tensors, path, device),
         ReportSpace(config["text_encoder"], *_parts(arrays, "reports", "centre basis spread"))
@@ -216,6 +227,7 @@ def _assembled(
         else None,
         tuple(Leap(*one) for one in arrays.get("heart_leaps", np.zeros((0, 2))).tolist()),
         Leap(*arrays["strip_leap"].tolist()) if "strip_leap" in arrays else None,
+        Sharpness(*_parts(arrays, "sharpness", "recorded drawn")) if "sharpness.drawn" in arrays else None,
     )
 
 

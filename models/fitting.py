@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from scipy.optimize import nnls
 from scipy.signal import resample_poly
 
 from models.codec import to_tokens
+from models.correlations import LeadCorrelations, fit_correlations, logarithms_of, spans_of, units_of
 from models.ectopy import FEWEST_BEATS, EctopyModel, carries_ectopy, ectopic_beats, fit_ectopy
 from models.encoding import AGE_CENTRE, Encoding, with_rhythm
 from models.heart import HeartModel, fit_heart, with_traits
@@ -20,7 +20,7 @@ from models.notches import Notches, fit_notches
 from models.population import Population, fit_population
 from models.preparation import FINE, SAMPLES, Material
 from models.rhythm import RhythmModel, fit_rhythm
-from models.spread import fill
+from models.spread import fill, robust_weights
 from models.strip import BAND_OF, BANDS, FS, TOKEN, StripScale, activities, envelope_parts
 
 FEWEST_HEARTS = 48
@@ -30,7 +30,6 @@ VALIDATION_FOLD = 9
 TEST_FOLD = 10
 """Never looked at here: neither fitted, nor trained on, nor used to choose."""
 SCALE_STRIPS = 600
-LARGEST_RATIO = 9.0
 ACTIVITY_SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.77, 0.84, 0.9, 0.95, 1.0)
 """Between which shares of all tokens, from the quietest on, typical sizes are taken."""
 MOST_RECORDS = 20_000
@@ -38,6 +37,8 @@ MOST_RECORDS = 20_000
 RARE_RECORDS = 100
 """... and, of each statement of which it holds fewer, on up to so many of its records besides."""
 BLOCK = 4096
+FEWEST_TOKENS = (40, 12)
+"""Of the spans of `models.correlations`: from a strip with fewer of either no correlations are learnt."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +52,7 @@ class Linear:
     scale: StripScale
     ectopy: EctopyModel
     notches: Notches
+    correlations: LeadCorrelations
     facts: Mapping[str, Any]
 
 
@@ -116,14 +118,17 @@ def fit_linear(material: Material) -> tuple[Linear, Hearts]:
         "rates": _range(60 / rr_s),
         **_never_known(material.table.iloc[known[train]]),
     }
+    train_strips = np.flatnonzero(material.table["fold"].to_numpy() != VALIDATION_FOLD)
+    scale = _fit_scale(material, train_strips)
     linear = Linear(
         encoding,
         fit_population(encoding, age, female, rr_s, said),
         fit_rhythm([beats for beats, _ in inside], [kept for _, kept in inside], age, said),
         heart,
-        _fit_scale(material, np.flatnonzero(material.table["fold"].to_numpy() != VALIDATION_FOLD)),
+        scale,
         fit_ectopy(ectopic if len(ectopic) >= FEWEST_BEATS else list(some.beats)),  # else early, not other
         fit_notches(heart.qrst_shapes, heart.detail_shapes, np.asarray(some.beats, float)),
+        correlations_of(material, scale, train_strips),
         facts,
     )
     said = [material.statements[row] for row in known]
@@ -229,7 +234,7 @@ def _fit_scale(material: Material, index: np.ndarray) -> StripScale:
     square = to_tokens(residual)[used].numpy().reshape(parts[0].shape) ** 2
     envelope = np.stack(
         [
-            _robust_weights(
+            robust_weights(
                 [part[..., band == BAND_OF].ravel() for part in parts], square[..., band == BAND_OF].ravel()
             )
             for band in range(BANDS)
@@ -246,6 +251,24 @@ def _fit_scale(material: Material, index: np.ndarray) -> StripScale:
     return replace(scale, token=spread, beat=beats.std(axis=0) + 0.01)
 
 
+def correlations_of(material: Material, scale: StripScale, index: np.ndarray) -> LeadCorrelations:
+    """How leads go together in residuals of these strips, or of `MOST_RECORDS` of them at random."""
+    index = np.random.default_rng(4).permutation(index)[:MOST_RECORDS]
+    noise, found = [], []
+    for rows in np.array_split(np.sort(index), -(-len(index) // SCALE_STRIPS)):
+        some = material.select(rows).loaded()
+        levels, beats, residual, weight = (
+            torch.from_numpy(np.asarray(part, float))
+            for part in (some.noise_mv(), some.rendered, some.residual, some.weight)
+        )
+        sizes = scale.sizes(beats, levels)
+        spans = spans_of(sizes) * (weight > 0)[:, None]
+        known = (spans.sum(dim=2) >= torch.tensor(FEWEST_TOKENS)).all(dim=1)
+        found.append(logarithms_of(units_of(residual, sizes), spans)[known].numpy())
+        noise.append(levels[known].numpy())
+    return fit_correlations(np.concatenate(found), np.concatenate(noise))
+
+
 def _fit_quiet(active: np.ndarray, units: np.ndarray) -> dict[str, np.ndarray]:
     """Typical sizes of residuals in units of what is expected, by band and by how active the lead is."""
     borders = np.quantile(active, ACTIVITY_SHARES)
@@ -255,17 +278,3 @@ def _fit_quiet(active: np.ndarray, units: np.ndarray) -> dict[str, np.ndarray]:
         for band in range(BANDS)
     ]
     return {"activity": np.array([np.median(active[rows]) for rows in inside]), "quiet": np.log(quiet)}
-
-
-def _robust_weights(parts: Sequence[np.ndarray], square: np.ndarray) -> np.ndarray:
-    """Weights >= 0 of the parts whose sum is the expected square, of ordinary tokens, not of bursts.
-
-    Squares beyond `LARGEST_RATIO` of what is expected are drawn in, in turn with least squares.
-    """
-    design = np.stack(parts, axis=1)
-    weights = np.eye(len(parts))[0]
-    for _ in range(6):
-        expected = design @ weights + 1e-12
-        target = np.minimum(square / expected, LARGEST_RATIO)
-        weights, _ = nnls(design / expected[:, None], target)
-    return weights

@@ -16,6 +16,7 @@ from models.beat import FRAME_MS, Timing, settled, smooth
 from models.beats import FAR_S, Beats, side_by_side
 from models.checkpoints import Checkpoint, load_checkpoint
 from models.codec import tokens_of
+from models.correlations import correlated
 from models.denoiser import HeartNet
 from models.diffusets import DiffuSETS, Vectors, load_diffusets
 from models.ecg import ECG, INDEPENDENT_LEADS, LEADS, Conditions, check_request, twelve_leads
@@ -27,7 +28,7 @@ from models.rendering import high_passed, render
 from models.reports import Reader, TextEncoder
 from models.rhythm import DOMINANT, VENTRICULAR, Rhythm
 from models.statements import Understanding, recognise, resting_on_few
-from models.strip import FS, TOKEN, track
+from models.strip import FS, TOKEN, Sizes, track
 from models.texture import quietly
 from models.traits import TRAITS
 
@@ -37,7 +38,7 @@ SAMPLES, MARGIN = int(SECONDS * FS), int(1.0 * FS)
 """Of a strip, and beyond each of its ends, where filters settle."""
 ON_GPU, ON_CPU = 256, 8
 """ECGs generated at once; on a CPU so many that their signals stay in a core's cache."""
-POPULATION, RHYTHM, HEART, STRIP, P_WAVE, ECTOPY, TEXTURE, NOTCHES, TRAIT = range(9)
+POPULATION, RHYTHM, HEART, STRIP, P_WAVE, ECTOPY, TEXTURE, NOTCHES, TRAIT, CORRELATION = range(10)
 """Independent streams of one ECG's seed: one part of the ECG changes without stirring the others."""
 
 
@@ -229,21 +230,21 @@ class BundledGenerator:
         chance = [np.random.default_rng((r.seed, TRAIT)).random(len(TRAITS)) for r in requests]
         known = np.column_stack([rows, chance < part.heart.traits.shares(rows)])
         latent = self._sample_hearts(np.column_stack([known, reports]), requests)
-        has_p = [
-            part.heart.p_wave(r.statements, np.random.default_rng((r.seed, P_WAVE)).random())
-            for r in requests
-        ]
+        chance = [np.random.default_rng((r.seed, P_WAVE)).random() for r in requests]
+        has_p = [part.heart.p_wave(one, by) for one, by in zip(said, chance, strict=True)]
         hearts = part.heart.hearts(latent, known, has_p, by_definition=True, p_on_time=True)
         rhythms = [self.rhythm(request) for request in requests]
-        timings = [
-            heart.timing.within(60_000 / r.heart_rate) for heart, r in zip(hearts, requests, strict=True)
-        ]
+        timings = [heart.timing.within(60_000 / bpm) for heart, bpm in zip(hearts, rate, strict=True)]
         kept = [rhythm.kinds != VENTRICULAR for rhythm in rhythms]
         at = side_by_side([rhythm.beats_s for rhythm in rhythms], timings, kept, self.device)
         beats = self._rendered(hearts, at, requests)
-        noise = self._tensor(np.stack([heart.noise_mv for heart in hearts]))
-        residual = self._sample_residual(beats, noise, rhythms, np.column_stack([rows, reports]), requests)
+        noise = np.stack([heart.noise_mv for heart in hearts])
+        sizes = part.scale.sizes(beats, self._tensor(noise))
+        residual = self._sample_residual(beats, sizes, rhythms, np.column_stack([rows, reports]), requests)
         strips = self._finished(beats, residual, at, requests)
+        draws = [np.random.default_rng((r.seed, CORRELATION)) for r in requests]
+        together = [part.correlations.draw(*one) for one in zip(noise, draws, strict=True)]
+        strips = beats + correlated(strips - beats, sizes, self._tensor(np.stack(together)))
         return twelve_leads(strips.double().cpu().numpy()).astype(np.float32), latent
 
     def _rendered(self, hearts: Sequence[Heart], at: Beats, requests: Sequence[Request]) -> Tensor:
@@ -306,23 +307,24 @@ class BundledGenerator:
     def _sample_residual(
         self,
         beats: Tensor,
-        noise_mv: Tensor,
+        sizes: Sizes,
         rhythms: Sequence[Rhythm],
         rows: np.ndarray,
         requests: Sequence[Request],
     ) -> Tensor:
         """What the strips add to their beats, mV, (batch, 8, sample)."""
-        net, scale = self._strip_net, self.checkpoint.scale
+        net, part = self._strip_net, self.checkpoint
         # ventricular beats carry their own shape and were masked in training: the network is not told of them
         kinds = [np.where(rhythm.kinds == VENTRICULAR, DOMINANT, rhythm.kinds) for rhythm in rhythms]
         tracks = np.stack([track(r.beats_s, kind, SAMPLES) for r, kind in zip(rhythms, kinds, strict=True)])
-        context = scale.context(beats, noise_mv, self._tensor(tracks))
+        context = part.scale.context(beats, sizes.noise_mv, self._tensor(tracks))
         shape = (tokens_of(SAMPLES), TOKEN)
         start = np.stack([np.random.default_rng((r.seed, STRIP)).standard_normal(shape) for r in requests])
         said, x_0 = self._tensor(rows), self._tensor(start)
         with half(self.device):
-            tokens = self._carried(lambda x, t: net(x, t, context, said), x_0, self.checkpoint.strip_leap)
-        return scale.drawn(tokens.float(), beats, noise_mv)
+            tokens = self._carried(lambda x, t: net(x, t, context, said), x_0, part.strip_leap)
+        residual = part.scale.drawn(tokens.float(), sizes, SAMPLES)
+        return part.sharpness.sharpened(residual, beats) if part.sharpness else residual
 
     def _carried(self, velocity: flow.Velocity, x_0: Tensor, leap: flow.Leap | None) -> Tensor:
         """What a flow makes of noise, in so many steps as were asked for."""
@@ -383,9 +385,6 @@ def load_generator(
             raise ValueError(
                 f"{name} must be left out for {str(which)!r}, got {given!r}: it is for 'diffusets'"
             )
-    path = WEIGHTS / f"{which}.safetensors"
-    if not path.is_file():
-        path = Path(which)
     if not path.is_file():
         bundled = ", ".join(sorted(file.stem for file in WEIGHTS.glob("*.safetensors"))) or "none"
         raise FileNotFoundError(

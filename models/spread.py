@@ -1,6 +1,9 @@
 """Estimates that misses of the measurement do not lead astray: spreads, values without misses, gaps filled."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from scipy.optimize import nnls
 
 from models.encoding import ridge
 
@@ -8,6 +11,7 @@ FURTHEST, FURTHEST_PR = 4.0, 2.0
 """Robust standard deviations beyond which a recorded value counts as a miss of the measurement; P is missed oftener."""
 SPREAD_LIMITS = (0.35, 2.5)
 SPREAD_STEPS = 8
+LARGEST_RATIO = 9.0
 SHRINKAGE = 0.05
 """How far covariances are drawn towards none. Those of noise are left alone: leads and bands share most of it, and if
 that were shrunk, leads would differ too much from each other and strips too little."""
@@ -67,3 +71,17 @@ def fill(vectors: np.ndarray, expected: np.ndarray, draw: np.random.Generator) -
     complete = np.flatnonzero(~np.isnan(residual).any(axis=1))
     donors = draw.choice(complete, len(vectors))
     return np.where(np.isnan(vectors), expected + residual[donors], vectors)
+
+
+def robust_weights(parts: Sequence[np.ndarray], square: np.ndarray) -> np.ndarray:
+    """Weights >= 0 of parts whose sum is the expected square, of ordinary tokens, not of bursts.
+
+    Squares beyond `LARGEST_RATIO` of what is expected are drawn in, in turn with least squares.
+    """
+    design = np.stack(parts, axis=1)
+    weights = np.eye(len(parts))[0]
+    for _ in range(6):
+        expected = design @ weights + 1e-12
+        target = np.minimum(square / expected, LARGEST_RATIO)
+        weights, _ = nnls(design / expected[:, None], target)
+    return weights

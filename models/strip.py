@@ -29,6 +29,24 @@ CONTEXT = TOKEN + LEAD_COUNT * BANDS + len(TRACK_NAMES)
 CLIP = 8.0
 
 
+@dataclass(frozen=True, eq=False)
+class Sizes:
+    """How large the tokens of residuals are expected to be.
+
+    Parameters
+    ----------
+    noise_mv : Tensor, shape (batch, 8, BANDS)
+        The noise that was asked for.
+    expected_mv : Tensor, shape (batch, token, TOKEN)
+    active : Tensor, shape (batch, token, 8)
+        How active each lead is: see `activities`.
+    """
+
+    noise_mv: Tensor
+    expected_mv: Tensor
+    active: Tensor
+
+
 @dataclass(frozen=True)
 class StripScale:
     """How residuals are brought to unit variance, fitted on the training strips.
@@ -58,36 +76,37 @@ class StripScale:
     activity: np.ndarray
     quiet: np.ndarray
 
-    def expected(self, beats: Tensor, noise_mv: Tensor) -> Tensor:
-        """Expected size of the residual's tokens, mV, (batch, token, TOKEN)."""
+    def sizes(self, beats: Tensor, noise_mv: Tensor) -> Sizes:
+        """What is expected of residuals of these beats with this noise."""
         parts = envelope_parts(beats, noise_mv)
         weights = _like(self.envelope, beats)[BAND_OF].T  # (part, HOP)
         square = sum(weight * part for weight, part in zip(weights, parts, strict=True))
-        share = _of_bands(torch.exp(self._quiet(activities(parts))))
-        return (torch.sqrt(square) * share).flatten(2)
+        active = activities(parts)
+        share = _of_bands(torch.exp(self._quiet(active)))
+        return Sizes(noise_mv, (torch.sqrt(square) * share).flatten(2), active)
 
     def to_unit(self, residual: Tensor, beats: Tensor, noise_mv: Tensor) -> Tensor:
         """Residual strips (mV) as tokens of about unit variance."""
-        units = (to_tokens(residual) / self.expected(beats, noise_mv)).clamp(-CLIP, CLIP)
+        units = (to_tokens(residual) / self.sizes(beats, noise_mv).expected_mv).clamp(-CLIP, CLIP)
         return units / _like(self.token, beats)
 
     def from_unit(self, tokens: Tensor, beats: Tensor, noise_mv: Tensor) -> Tensor:
         """Residual strips (mV) from tokens; undoes `to_unit` up to its clipping."""
-        return to_strips(self._sized(tokens, beats, noise_mv), LEAD_COUNT, beats.shape[2])
+        return to_strips(self._sized(tokens, self.sizes(beats, noise_mv)), LEAD_COUNT, beats.shape[2])
 
-    def drawn(self, tokens: Tensor, beats: Tensor, noise_mv: Tensor) -> Tensor:
+    def drawn(self, tokens: Tensor, sizes: Sizes, samples: int) -> Tensor:
         """Residual strips (mV) from drawn tokens, with exactly the noise that was asked for in every lead and band.
 
         A network meets it within an eighth, and errs alike in all leads, which recorded strips do not.
         """
-        sized = self._sized(tokens, beats, noise_mv).unflatten(2, (LEAD_COUNT, HOP))
-        share = noise_mv / _levels(sized).clamp(min=NOISE_LIMITS_MV[0])
+        sized = self._sized(tokens, sizes).unflatten(2, (LEAD_COUNT, HOP))
+        share = sizes.noise_mv / _levels(sized).clamp(min=NOISE_LIMITS_MV[0])
         share = _of_bands(share.clamp(1 / MOST_LEVELLED, MOST_LEVELLED))[:, None]
-        return to_strips((sized * share).flatten(2), LEAD_COUNT, beats.shape[2])
+        return to_strips((sized * share).flatten(2), LEAD_COUNT, samples)
 
-    def _sized(self, tokens: Tensor, beats: Tensor, noise_mv: Tensor) -> Tensor:
+    def _sized(self, tokens: Tensor, sizes: Sizes) -> Tensor:
         """Residual tokens, mV."""
-        return (tokens * _like(self.token, beats)).clamp(-CLIP, CLIP) * self.expected(beats, noise_mv)
+        return (tokens * _like(self.token, tokens)).clamp(-CLIP, CLIP) * sizes.expected_mv
 
     def _quiet(self, active: Tensor) -> Tensor:
         """`quiet` where leads are so active, linear between its places, (batch, token, 8, BANDS)."""

@@ -27,6 +27,7 @@ from models.records import Records, open_mimic, open_ptbxl
 from models.reports import TextEncoder, load_text_encoder, read_reports
 from models.schedule import Run, Schedule
 from models.shards import open_shards, prepare_shards, shard_job
+from models.sharpening import with_sharpness
 from models.statements import recognise
 from models.straightening import check_depth, straightened
 from models.strip import CONTEXT, TOKEN
@@ -154,7 +155,15 @@ def train(material: Material, run: Run, text: tuple[str, TextEncoder] | None = N
         "schedule": asdict(schedule),
         "heart_loss": heart_loss,
     }
-    parts = (linear.population, linear.rhythm, linear.heart, linear.scale, linear.ectopy, linear.notches)
+    parts = (
+        linear.population,
+        linear.rhythm,
+        linear.heart,
+        linear.scale,
+        linear.ectopy,
+        linear.notches,
+        linear.correlations,
+    )
     made = Checkpoint(facts, *parts, heart_net, begin, space, None if schedule.texture_steps else run.texture)
     checkpoint = train_strip(batches, made, run)
     if checkpoint:
@@ -164,6 +173,7 @@ def train(material: Material, run: Run, text: tuple[str, TextEncoder] | None = N
         facts = {**checkpoint.facts, "inversion": _limits(checkpoint, batches)}
         checkpoint = replace(checkpoint, facts=facts)
         checkpoint = with_leaps(checkpoint, hearts, told, batches)
+        checkpoint = with_sharpness(checkpoint, batches, hearts.index[hearts.train])
         save_checkpoint(run.out, checkpoint)
     if checkpoint and schedule.texture_steps:
         contest = Contest(checkpoint, material, hearts.index[hearts.train], said, schedule.seed)

@@ -55,7 +55,7 @@ from discovery.benchmark_statements import (
 from discovery.distances import Measured
 from discovery.goals import GOALS
 from discovery.measure import measure
-from discovery.signal_features import feature_names, signal_features
+from discovery.signal_features import feature_names, noise_correlations, signal_features
 from models.ecg import ECG, Conditions
 from models.synthetic import Simulator
 
@@ -139,6 +139,37 @@ def test_a_planted_noise_is_told_apart_and_named(trial):
     quiet = by_name(spectrum_scores(trial))["spectra, 1 to 100 Hz, mean of leads"]
     assert loud.measured.value > 5 * quiet.measured.value
     assert loud.measured.value > loud.floor
+
+
+def test_noise_that_leads_have_in_common_is_told_apart(trial):
+    random = np.random.default_rng(0)
+    name = "two-sample test, boosted trees on correlations of noise between leads: AUC"
+
+    def noisy(side, together):
+        own, common = (
+            random.normal(0, 0.05, side.strips.shape),
+            random.normal(0, 0.05, side.strips[:, :1].shape),
+        )
+        noise = np.sqrt(1 - together) * own + np.sqrt(together) * common
+        return replace(side, strips=(side.strips + noise).astype(np.float32))
+
+    real, others, *twins = (noisy(side, 0.0) for side in (trial.real, trial.others, *trial.twins))
+    alike = replace(trial, real=real, others=others, twins=tuple(twins))
+    assert 0.3 < by_name(two_sample_scores(alike))[name].measured.value < 0.7
+    spoiled = replace(alike, twins=tuple(noisy(side, 0.5) for side in trial.twins))
+    found = by_name(two_sample_scores(spoiled))[name]
+    assert found.measured.value > 0.9
+    assert found.floor < 0.7
+
+
+def test_noise_is_how_the_quieter_half_of_a_strip_bends():
+    random = np.random.default_rng(0)
+    noise = random.normal(0, 0.01, (2, 8, 2500))
+    noise[1, 1] = 0.6 * noise[1, 0] + 0.8 * noise[1, 1]
+    beats = 2 * np.exp(-0.5 * ((np.arange(2500) % 250 - 125) / 4.0) ** 2) * np.linspace(0.5, 1, 8)[:, None]
+    found = np.tanh(noise_correlations(noise + beats)).reshape(2, -1, 28)
+    assert found[1, :, 0] == pytest.approx(0.6, abs=0.1)
+    assert np.abs(found[0]).max() < 0.2, "beats that all leads share are none"
 
 
 def test_where_a_strip_is_stored_tells_nothing():

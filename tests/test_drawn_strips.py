@@ -18,7 +18,7 @@ def test_drawn_residuals_have_the_noise_that_was_asked_for():
     noise = np.exp(draw.normal(np.log(0.01), 0.3, (2, LEAD_COUNT, BANDS)))
     tokens = draw.standard_normal((2, tokens_of(SAMPLES), TOKEN)) * 1.3
     tokens, beats, noise = map(torch.from_numpy, (tokens, beats, noise))
-    drawn = scale.drawn(tokens, beats, noise)
+    drawn = scale.drawn(tokens, scale.sizes(beats, noise), SAMPLES)
     whole = torch.ones((2, tokens_of(SAMPLES)))
     assert np.allclose(noise_levels(drawn, whole) / noise, 1, atol=0.06), "ends apart, exact"
     plain = noise_levels(scale.from_unit(tokens, beats, noise), whole) / noise
@@ -31,7 +31,7 @@ def test_drawn_residuals_have_the_noise_that_was_asked_for():
 def test_silence_stays_silence():
     scale = load_generator("ptbxl", device="cpu").checkpoint.scale
     beats, noise = torch.zeros((1, LEAD_COUNT, SAMPLES)), torch.full((1, LEAD_COUNT, BANDS), 0.01)
-    drawn = scale.drawn(torch.zeros((1, tokens_of(SAMPLES), TOKEN)), beats, noise)
+    drawn = scale.drawn(torch.zeros((1, tokens_of(SAMPLES), TOKEN)), scale.sizes(beats, noise), SAMPLES)
     assert not drawn.any()
 
 

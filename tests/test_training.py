@@ -16,7 +16,7 @@ from models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from models.crew import Crew
 from models.denoiser import HeartNet, HeartNetConfig
 from models.ecg import Conditions
-from models.fitting import fit_linear, strip_conditions
+from models.fitting import correlations_of, fit_linear, strip_conditions
 from models.generator import load_generator
 from models.heart import P_SHAPES, SIZES
 from models.heart_contest import HeartContest, refined
@@ -25,6 +25,7 @@ from models.heart_training import HeartTraining
 from models.leaps import with_heart_leaps
 from models.preparation import prepare
 from models.shards import open_shards, shard_job
+from models.sharpening import with_sharpness
 from models.straightening import pupil_of, straightened
 from models.synthetic import Simulator
 from models.training import Run, Schedule, train
@@ -216,6 +217,35 @@ def test_checkpoint_comes_back_as_it_was(trained, tmp_path):
             assert torch.equal(weights, getattr(again, net).state_dict()[name])
 
 
+def test_what_is_drawn_for_recorded_beats_has_their_sizes_about_qrs_complexes(material, trained):
+    checkpoint, _ = load_checkpoint(trained / "small.safetensors")
+    batches = StripBatches(
+        material, checkpoint.scale, strip_conditions(material, checkpoint.heart.encoding), torch.device("cpu")
+    )
+    index = np.flatnonzero(material.table["labelled"])
+    again = with_sharpness(checkpoint, batches, index)
+    assert again.sharpness.recorded[0] == again.sharpness.drawn[0] == 1
+    assert (again.sharpness.recorded >= 0).all() and (again.sharpness.drawn >= 0).all()
+    wide = torch.tensor(np.asarray(material.rendered[:16], np.float32))
+    residual = 0.01 * torch.randn(wide.shape, generator=torch.Generator().manual_seed(0))
+    change = again.sharpness.sharpened(residual, wide) / residual
+    level, steep = change[..., 200:2300].flatten().quantile(torch.tensor([0.5, 0.98]))
+    assert level == pytest.approx(1, abs=0.1), "noise stays as it was asked for"
+    assert steep != pytest.approx(1, abs=0.02)
+
+
+def test_correlations_are_those_of_recorded_strips(material):
+    linear, _ = fit_linear(material)
+    train = np.flatnonzero(material.table["fold"] != 9)
+    again = correlations_of(material, linear.scale, train)
+    assert np.array_equal(again.colour, linear.correlations.colour)
+    few = correlations_of(material, linear.scale, train[::3])
+    noise = material.noise_mv()[0]
+    drawn = [np.stack([one.draw(noise, np.random.default_rng(k)) for k in range(50)]) for one in (again, few)]
+    off = np.abs(drawn[0].mean(axis=0) - drawn[1].mean(axis=0)).mean()
+    assert off < 0.5 * np.abs(drawn[0].mean(axis=0)).mean(), "a third of the records tells nearly the same"
+
+
 def test_missing_measurements_are_named():
     with pytest.raises(ValueError, match="measured must have the columns .* got no beat_kept, .*r_peaks_s"):
         prepare([], pd.DataFrame({"record": [1], "p_present": [1.0], "t_off_ms": [300.0]}))
@@ -235,7 +265,15 @@ def test_contest_moves_shapes_to_where_recorded_hearts_have_them(material, tmp_p
     hearts.white[:, odd] += off
     config = HeartNetConfig(linear.heart.parts, hearts.rows.shape[1] - 1, 32, 1, told=linear.heart.told)
     none = np.zeros((len(hearts.white), 0))
-    parts = (linear.population, linear.rhythm, linear.heart, linear.scale, linear.ectopy, linear.notches)
+    parts = (
+        linear.population,
+        linear.rhythm,
+        linear.heart,
+        linear.scale,
+        linear.ectopy,
+        linear.notches,
+        linear.correlations,
+    )
     plain = Checkpoint({}, *parts, HeartNet(config).eval(), None)
     plain = with_heart_leaps(plain, hearts, none)
     run = Run(tmp_path, tmp_path / "none.safetensors", Schedule(refine_steps=100))
