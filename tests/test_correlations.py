@@ -4,6 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from discovery.alike import alike
+from discovery.benchmark import EIGHT
+from discovery.benchmark_sides import asked_like
+from discovery.measure import measure
+from discovery.signal_features import noise_correlations
 from models.codec import tokens_of
 from models.correlations import (
     ENTRIES,
@@ -15,6 +20,8 @@ from models.correlations import (
     spans_of,
     units_of,
 )
+from models.generator import load_generator
+from models.records import open_ptbxl
 from models.strip import BANDS, LEAD_COUNT, TOKEN, Sizes
 
 SAMPLES = 2500
@@ -102,3 +109,15 @@ def test_without_spread_every_draw_is_the_mean():
     plain = LeadCorrelations(np.zeros((1 + LEAD_COUNT * BANDS, numbers)), np.zeros((numbers, numbers)))
     drawn = plain.draw(np.full((LEAD_COUNT, BANDS), 0.01), np.random.default_rng(0))
     assert drawn.shape == SHAPE and not drawn.any(), "logarithms of leads that have nothing in common"
+
+
+def test_noise_of_generated_ecgs_differs_in_correlations_as_that_of_records(shared_data):
+    """Held-out records of fold 9 and ECGs of the bundled generator with their ages, sexes, rates and texts."""
+    records = open_ptbxl(shared_data / "ptb-xl")
+    rows = np.flatnonzero(records.table["fold"] == 9)[:96]
+    recorded = alike(records.ecg(rows.tolist()))
+    known = records.table.iloc[rows].assign(rate_bpm=measure(recorded)["rate_bpm"].to_numpy())
+    known = known.dropna(subset=["age", "sex", "rate_bpm"])
+    made = alike(load_generator("ptbxl", device="cpu").generate(asked_like(known), range(len(known))))
+    spread = [noise_correlations(ecg.signals[:, EIGHT]).std(axis=0) for ecg in (recorded, made)]
+    assert np.median(spread[1] / spread[0]) == pytest.approx(1, abs=0.12), "0.8 before strips got their own"
