@@ -174,9 +174,8 @@ def _told_apart(made: Side, real: Side, detector: Detector, seed: int) -> Measur
 
 def _both_kinds(made: Side, real: Side) -> tuple[np.ndarray, np.ndarray]:
     """Which rows of both sides are made, and whose they are."""
-    return np.repeat([True, False], [len(made), len(real)]), np.concatenate(
-        [side.table["patient_id"] for side in (made, real)]
-    )
+    truth = np.repeat([True, False], [len(made), len(real)])
+    return truth, np.concatenate([made.table["patient_id"], real.table["patient_id"]])
 
 
 def _thinned(side: Side, place: int) -> np.ndarray:

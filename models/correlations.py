@@ -12,7 +12,7 @@ from models.encoding import ridge
 from models.strip import BAND_OF, BANDS, LEAD_COUNT, Sizes
 
 SPANS = 2
-"""Where beats are steep and where they are not: there what is added is mostly how beats vary, elsewhere noise."""
+"""Where no beat is steep, what is added is mostly noise; where one is, mostly how beats vary."""
 ENTRIES = LEAD_COUNT * (LEAD_COUNT + 1) // 2
 SHRINKAGE = 0.05
 """How far correlations are drawn towards none, of records and of drawn strips: few tokens tell them."""
@@ -118,9 +118,8 @@ def _correlations(units: Tensor, spans: Tensor) -> Tensor:
     """Of tokens (batch, token, 8, HOP) between leads, shrunk, (batch, SPANS, BANDS, 8, 8)."""
     limited, found = units.clamp(-LARGEST, LARGEST), []
     for band in limited.split(np.bincount(BAND_OF).tolist(), dim=3):
-        rows = (
-            (band[:, None] * spans[..., None, None]).transpose(2, 3).flatten(3)
-        )  # (batch, span, lead, number)
+        rows = band[:, None] * spans[..., None, None]
+        rows = rows.transpose(2, 3).flatten(3)  # (batch, span, lead, number)
         rows = rows / rows.norm(dim=3, keepdim=True).clamp(min=LEAST)
         found.append(rows @ rows.mT)
     return (1 - SHRINKAGE) * torch.stack(found, dim=2) + SHRINKAGE * torch.eye(LEAD_COUNT).to(units)

@@ -55,6 +55,12 @@ class Linear:
     correlations: LeadCorrelations
     facts: Mapping[str, Any]
 
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """The parts in the order in which a checkpoint holds them, between its facts and its networks."""
+        both = (self.population, self.rhythm, self.heart, self.scale, self.ectopy)
+        return (*both, self.notches, self.correlations)
+
 
 @dataclass(frozen=True, eq=False)
 class Hearts:
@@ -266,6 +272,11 @@ def correlations_of(material: Material, scale: StripScale, index: np.ndarray) ->
         known = (spans.sum(dim=2) >= torch.tensor(FEWEST_TOKENS)).all(dim=1)
         found.append(logarithms_of(units_of(residual, sizes), spans)[known].numpy())
         noise.append(levels[known].numpy())
+    if not sum(map(len, noise)):
+        raise ValueError(
+            f"data must hold strips with {FEWEST_TOKENS[0] + FEWEST_TOKENS[1]} or more tokens of 80 ms in beats of one "
+            f"kind, got none among {len(index)}: give cleaner records"
+        )
     return fit_correlations(np.concatenate(found), np.concatenate(noise))
 
 

@@ -35,6 +35,8 @@ def with_sharpness(checkpoint: Checkpoint, batches: StripBatches, index: np.ndar
             _tensor(getattr(batches.material, name)[rows]) for name in ("rendered", "residual", "weight")
         )
         used = (weight > 0)[:, :-1].repeat_interleave(HOP, dim=1)[:, :SAMPLES]
+        if not used.any():
+            continue
         recorded.append(_sampled(residual, beats, used, draw))
         drawn.append(_sampled(_drawn(checkpoint, batches, rows, beats, draw), beats, used, draw))
     weights = (_weights(np.concatenate(side, axis=1)) for side in (recorded, drawn))

@@ -155,16 +155,9 @@ def train(material: Material, run: Run, text: tuple[str, TextEncoder] | None = N
         "schedule": asdict(schedule),
         "heart_loss": heart_loss,
     }
-    parts = (
-        linear.population,
-        linear.rhythm,
-        linear.heart,
-        linear.scale,
-        linear.ectopy,
-        linear.notches,
-        linear.correlations,
+    made = Checkpoint(
+        facts, *linear.parts, heart_net, begin, space, None if schedule.texture_steps else run.texture
     )
-    made = Checkpoint(facts, *parts, heart_net, begin, space, None if schedule.texture_steps else run.texture)
     checkpoint = train_strip(batches, made, run)
     if checkpoint:
         checkpoint = straightened(checkpoint, batches, run)

@@ -265,16 +265,7 @@ def test_contest_moves_shapes_to_where_recorded_hearts_have_them(material, tmp_p
     hearts.white[:, odd] += off
     config = HeartNetConfig(linear.heart.parts, hearts.rows.shape[1] - 1, 32, 1, told=linear.heart.told)
     none = np.zeros((len(hearts.white), 0))
-    parts = (
-        linear.population,
-        linear.rhythm,
-        linear.heart,
-        linear.scale,
-        linear.ectopy,
-        linear.notches,
-        linear.correlations,
-    )
-    plain = Checkpoint({}, *parts, HeartNet(config).eval(), None)
+    plain = Checkpoint({}, *linear.parts, HeartNet(config).eval(), None)
     plain = with_heart_leaps(plain, hearts, none)
     run = Run(tmp_path, tmp_path / "none.safetensors", Schedule(refine_steps=100))
     made = with_heart_leaps(refined(plain, hearts, none, run), hearts, none)
