@@ -63,6 +63,7 @@ def generate(given: argparse.Namespace) -> int:
 
 def sweep(given: argparse.Namespace) -> int:
     """Make the ECGs of a plan."""
+    from discovery.cautions import cautions_of
     from discovery.chunks import open_sweep
     from discovery.claims import freeze
     from discovery.designs import Design
@@ -81,6 +82,8 @@ def sweep(given: argparse.Namespace) -> int:
     for claim in claims:
         print(f"  hypothesis  {claim.statement}")
     generator = bring(given.generator)
+    for sentence in cautions_of(design, generator):
+        print(f"  caution     {sentence}")
     if not given.yes:
         print(forecast(design, generator, measure))
         if not _agreed(f"Make {len(design):,} ECGs in {given.out}? [y/N] "):
@@ -105,6 +108,8 @@ def show(given: argparse.Namespace) -> int:
     store = open_sweep(given.folder)
     print(store.design)
     print(store)
+    for sentence in store.cautions:
+        print(f"  caution     {sentence}")
     for cell, cause in list(store.failures().items())[:10]:
         print(f"  cell {cell} ({store.design.cells[cell]}) could not be made: {cause}")
     for key, rows in store.measured_by().items():

@@ -106,6 +106,11 @@ class SweepStore:
         return self._plan["identity"]
 
     @property
+    def cautions(self) -> list[str]:
+        """What of the plan lies beyond what the generator has learnt, in its own words."""
+        return self._plan.get("cautions", [])
+
+    @property
     def place(self) -> tuple[str, str]:
         """Where workers find this sweep, and what tells it from any other that takes its place."""
         made = self.identity

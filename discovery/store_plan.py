@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from discovery.cautions import cautions_of
 from discovery.designs import Design
 from discovery.filing import Place, names_in, plain_disk_errors, read_json, remove_tree, write_json
 from discovery.store import CHUNK, FORMAT, SweepStore
@@ -50,7 +51,13 @@ def begin_store(
             )
         for name in ("done", "measured", "failed", "annotations", "signals.zarr"):
             remove_tree(folder / name)
-    plan = {"identity": identity, "design": design.to_dict(), "begun": _now(), "made_with": _made_with()}
+    plan = {
+        "identity": identity,
+        "design": design.to_dict(),
+        "begun": _now(),
+        "made_with": _made_with(),
+        "cautions": cautions_of(design, generator),
+    }
     with plain_disk_errors(folder, "begin a sweep"):
         write_json(folder / "sweep.json", plan)
     return SweepStore(folder)

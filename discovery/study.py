@@ -96,7 +96,7 @@ def first_study(
         findings=evidence,
         figures=figures,
         table=table,
-        notes=_notes(design, table, simulator),
+        notes=_notes(store, table, simulator),
         provenance=provenance_of(store, f"{generator.name}, digest {generator.digest}"),
     )
     return Study(report, tuple(evidence), table, store)
@@ -190,7 +190,7 @@ def report_sweep(folder: str | Path, path: str | Path | None = None, *, progress
         findings=findings,
         figures=figures,
         table=table,
-        notes=Notes(done=[f"{store}."]),
+        notes=Notes(done=[f"{store}."], remarks=cautioned(store)),
         provenance=provenance_of(store, f"{made['generator']}, digest {made['digest']}"),
     )
     return Study(report, tuple(Evidence(finding) for finding in findings), table, store)
@@ -201,6 +201,11 @@ def open_sweep(folder: str | Path) -> SweepStore:
     folder = folder_at(folder)
     inner = folder / "sweep"
     return SweepStore(inner if not (folder / "sweep.json").is_file() and inner.is_dir() else folder)
+
+
+def cautioned(store: SweepStore) -> list[str]:
+    """The generator's cautions about a sweep, as a report's remark; none where it had none."""
+    return [f"The generator warns: {'; '.join(store.cautions)}."] if store.cautions else []
 
 
 def provenance_of(store: SweepStore, generator: str) -> dict[str, Any]:
@@ -236,8 +241,9 @@ def _two(table: pd.DataFrame, first: int, second: int) -> tuple[dict[str, Any], 
     return table.loc[first].to_dict(), table.loc[second].to_dict()
 
 
-def _notes(design: Design, table: pd.DataFrame, simulator: Generator | None) -> Notes:
+def _notes(store: SweepStore, table: pd.DataFrame, simulator: Generator | None) -> Notes:
     """What the report says in words."""
+    design = store.design
     hearts = table["seed"].nunique()
     measured = int(table["rate_bpm"].notna().sum())
     factors = design.factors
@@ -264,5 +270,6 @@ def _notes(design: Design, table: pd.DataFrame, simulator: Generator | None) -> 
         "diseases, heart rate) may come with it here too.",
         "An effect of exactly zero with no width means that both arms are the very same ECGs: the generator "
         "understood that the two texts say the same.",
+        *cautioned(store),
     ]
     return Notes("What does the generator do with age, sex, heart rate and five findings?", done, remarks)

@@ -11,6 +11,7 @@ import ipywidgets
 import numpy as np
 import pandas as pd
 
+from discovery.cautions import cautions_of
 from discovery.designs import Design, contrast, grid
 from discovery.hypotheses import Finding, Hypothesis, compare, freeze
 from discovery.plots import plot_effects, plot_trend
@@ -205,6 +206,10 @@ class HypothesisTester(ipywidgets.VBox):
         self.plan.value = (
             f'<span class="kd-stamp kd-{stamp}">{stamp}</span>&ensp;<b>{escaped(claim.statement)}</b><br>'
             f"{len(design.cells)} cells &times; {design.repeats} hearts = {len(design)} ECGs, {wait}"
+            + "".join(
+                f'<br><span class="kd-warn">{escaped(words)}</span>'
+                for words in cautions_of(design, self.generator)
+            )
         )
         folders = (self.sweep_folder, self.folder / "frozen" if frozen else None)
         self.code.code = hypothesis_code(self.generator, design, claim, folders)
@@ -281,6 +286,7 @@ class CountedGenerator:
     def __init__(self, generator: Generator, count: Any) -> None:
         self.name, self.digest, self.fs = generator.name, generator.digest, generator.fs
         self._generator, self._count = generator, count
+        self.cautions = getattr(generator, "cautions", lambda asked: ())
 
     def generate(self, conditions: Sequence[Conditions], seeds: Sequence[int]) -> ECG:
         """The ECGs of the generator within."""

@@ -90,3 +90,10 @@ class Watched:
         if self.error is not None:
             raise self.error
         return self.within.generate(conditions, seeds)
+
+
+class Cautious(Simulator):
+    """A simulator that has learnt of nobody below 40 years."""
+
+    def cautions(self, asked):
+        return (f"age {asked.age:g} years lies beyond what was learnt",) if asked.age < 40 else ()
