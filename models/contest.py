@@ -14,19 +14,21 @@ from models.checkpoints import Checkpoint
 from models.crew import Crew
 from models.critic import Critic, figures
 from models.descent import Descent, seeded
-from models.ecg import INDEPENDENT_LEADS, LEADS
 from models.encoding import with_rhythm
 from models.fitting import table_with_means
 from models.generator import BundledGenerator, Request
-from models.preparation import SAMPLES, Material
+from models.preparation import Material
 from models.strip import FS
 from models.texture import Texture, TextureConfig
 
 MOST_MADE = 2048
 """Strips generated to learn from, and recorded ones whose figures give the critic its units."""
-BATCH, CROP = 16, 1250
+BATCH, TOGETHER = 8, 64
+"""Strips per step, and strips generated at once: a step's are of one such part."""
 EDGE = 125
 """Samples at either end that are not looked at: recorders fade in, and pad the end of a file."""
+HEAD_START = 0.015
+"""Of all steps, in which the critic learns alone: a texture that was trained before knows more than a new critic."""
 MEMORY = 0.999
 RATES, BETAS = (1e-4, 2e-4), (0.0, 0.9)
 """Of texture and critic, which is to be ahead. Source: Heusel et al. 2017 (two time scales)."""
@@ -66,48 +68,47 @@ class Contest:
         some = np.random.default_rng((seed, CONTEST)).permutation(chosen)[:MOST_MADE]
         plain = BundledGenerator(replace(checkpoint, texture=None), "", torch.device("cpu"))
         requests = requests_like(material, some, said[some], seed)
-        made, _ = plain.strips(requests)
-        self.made = made[:, [LEADS.index(lead) for lead in INDEPENDENT_LEADS]]
-        self.beats = [np.round(plain.rhythm(request).beats_s * FS).astype(int) for request in requests]
+        parts = [requests[at : at + TOGETHER] for at in range(0, len(requests), TOGETHER)]
+        self.drafts = [plain.draft(part)[0] for part in parts]
 
     def critic_loss(self, texture: nn.Module, critic: nn.Module, draw: np.random.Generator) -> Tensor:
         """How far the critic is from telling recorded strips (above 1) from corrected ones (below -1)."""
-        recorded, made, noise, _ = self._batch(draw, next(texture.parameters()).device)
+        device = next(texture.parameters()).device
         with torch.no_grad():
-            shown = texture(made, noise)
+            shown, _, _ = self._shown(texture, draw, device)
+        recorded = torch.from_numpy(self._recorded(draw.choice(self.chosen, BATCH))).to(device)
         right, wrong = critic(_rounded(recorded)), critic(_rounded(shown))
         return (functional.relu(1 - right) + functional.relu(1 + wrong)).mean(0).sum()
 
     def texture_loss(self, texture: nn.Module, critic: nn.Module, draw: np.random.Generator) -> Tensor:
         """How well the critic sees through corrected strips, and how much of the corrections waves would feel."""
-        _, made, noise, beats = self._batch(draw, next(texture.parameters()).device)
-        shown = texture(made, noise)
-        shown, change = _rounded(shown), shown - made
+        shown, correction, beats = self._shown(texture, draw, next(texture.parameters()).device)
+        shown = _rounded(shown)
         unlike = LIKENESS * critic.moments(critic.told_of(shown))
-        return FIDELITY * coherence(change, beats) + unlike - critic(shown).mean(0).sum()
+        return FIDELITY * coherence(correction, beats) + unlike - critic(shown).mean(0).sum()
 
     def recorded_figures(self) -> Tensor:
         """What the critic is told of recorded strips, a random part of each, (strip, figure)."""
         draw = np.random.default_rng((self.seed, CONTEST))
         rows = np.sort(draw.permutation(self.chosen)[:MOST_MADE])
-        parts = (self._recorded(rows[at : at + 64]) for at in range(0, len(rows), 64))
-        told = [figures(_rounded(torch.from_numpy(_window(part, _start(draw))))) for part in parts]
-        return torch.cat(told)
+        parts = (self._recorded(rows[at : at + TOGETHER]) for at in range(0, len(rows), TOGETHER))
+        return torch.cat([figures(_rounded(torch.from_numpy(part))) for part in parts])
 
     def _recorded(self, rows: np.ndarray) -> np.ndarray:
-        """Recorded strips, mV."""
-        return self.material.rendered[rows].astype(np.float32) + self.material.residual[rows]
+        """Recorded strips but for their ends, mV."""
+        strips = self.material.rendered[rows].astype(np.float32) + self.material.residual[rows]
+        return strips[:, :, EDGE:-EDGE]
 
-    def _batch(
-        self, draw: np.random.Generator, device: torch.device
-    ) -> tuple[Tensor, Tensor, Tensor, list[np.ndarray]]:
-        """Recorded and generated strips (mV), noise for the texture, each (BATCH, 8, CROP), and where the beats are."""
-        recorded = _window(self._recorded(draw.choice(self.chosen, BATCH)), _start(draw))
-        rows, start = draw.integers(0, len(self.made), BATCH), _start(draw)
-        made = _window(self.made[rows], start)
-        noise = draw.standard_normal(made.shape, np.float32)
-        beats = [self.beats[row] - start for row in rows]
-        return *(torch.from_numpy(part).to(device) for part in (recorded, made, noise)), beats
+    def _shown(
+        self, texture: nn.Module, draw: np.random.Generator, device: torch.device
+    ) -> tuple[Tensor, Tensor, list[np.ndarray]]:
+        """Some finished strips but for their ends, the texture's corrections of whole ones (mV), sample of each R."""
+        part = self.drafts[draw.integers(len(self.drafts))]
+        some = part.where(draw.permutation(len(part.strips))[:BATCH]).to(device)
+        noise = torch.from_numpy(draw.standard_normal(some.strips.shape, np.float32)).to(device)
+        correction = texture(some.strips, noise) - some.strips
+        beats = [np.round(FS * row).astype(int) for row in some.at.r_s.cpu().numpy()]
+        return some.finished(correction)[:, :, EDGE:-EDGE], correction, beats
 
 
 def train_texture(  # noqa: PLR0913 (what a training consists of)
@@ -122,14 +123,14 @@ def train_texture(  # noqa: PLR0913 (what a training consists of)
     texture = Descent(begin or seeded(Texture(TextureConfig()), draw), file, crew, RATES[0], **about)
     critic = Descent(_critic(contest), file.with_stem(f"{file.stem}-critic"), crew, RATES[1], **about)
     losses: list[float] = []
-    for step in range(texture.step, steps):
+    for step in range(critic.step, steps):
         numbers = np.random.default_rng((contest.seed, CONTEST, step))
         fall = min(1.0, (steps - step) / (FALL * steps))
         sides = (
             (critic, contest.critic_loss, fall * RATES[1]),
             (texture, contest.texture_loss, fall * RATES[0]),
         )
-        for side, loss, rate in sides:
+        for side, loss, rate in sides[: 1 if step < HEAD_START * steps else 2]:
             value = loss(texture.net, critic.net, numbers)
             side.down(value, min(MEMORY, (step + 1) / (step + 10)), rate)
             losses.append(value.item())
@@ -138,7 +139,7 @@ def train_texture(  # noqa: PLR0913 (what a training consists of)
             texture.save()
     critic.save()
     texture.save()
-    facts = {"texture_steps": texture.step}
+    facts = {"texture_steps": critic.step}
     if losses:
         facts |= {
             "critic_loss": float(np.mean(losses[-200::2])),
@@ -190,16 +191,6 @@ def coherence(changes: Tensor, beats: Sequence[np.ndarray]) -> Tensor:
             chance = each.var(dim=1).sum() / len(inside)
             found.append(each.mean(dim=1).square().sum() / (chance + LEAST_CHANCE) - 1)
     return functional.relu(torch.stack(found).mean()) if found else changes.new_zeros(())
-
-
-def _start(draw: np.random.Generator) -> int:
-    """Where a part of a strip begins."""
-    return int(draw.integers(EDGE, SAMPLES - EDGE - CROP + 1))
-
-
-def _window(strips: np.ndarray, start: int) -> np.ndarray:
-    """The same part of all strips."""
-    return strips[:, :, start : start + CROP]
 
 
 def _rounded(strips: Tensor) -> Tensor:

@@ -64,10 +64,11 @@ def correlated(added: Tensor, sizes: Sizes, logarithms: Tensor) -> Tensor:
         Of `LeadCorrelations.draw`.
     """
     units, spans = units_of(added, sizes), spans_of(sizes)
-    values, turn = torch.linalg.eigh(_unshrunk(_correlations(units, spans)))
-    root, inverse = ((turn * scale[..., None, :]) @ turn.mT for scale in _roots(values))
-    wanted = _unshrunk(_of_logarithms(logarithms))
-    change = inverse @ _of_values(root @ wanted @ root, lambda found: found.clamp(min=0).sqrt()) @ inverse
+    with torch.no_grad():  # a texture learns through the change, not from what it changes about it
+        values, turn = torch.linalg.eigh(_unshrunk(_correlations(units, spans)))
+        root, inverse = ((turn * scale[..., None, :]) @ turn.mT for scale in _roots(values))
+        wanted = _unshrunk(_of_logarithms(logarithms))
+        change = inverse @ _of_values(root @ wanted @ root, lambda found: found.clamp(min=0).sqrt()) @ inverse
     change = change[:, :, torch.from_numpy(BAND_OF)]
     rows = units.permute(0, 3, 2, 1)  # (batch, HOP, 8, token)
     made = sum(change[:, span] @ rows * spans[:, span, None, None] for span in range(SPANS))

@@ -16,20 +16,19 @@ from models.beat import FRAME_MS, Timing, settled, smooth
 from models.beats import FAR_S, Beats, side_by_side
 from models.checkpoints import Checkpoint, load_checkpoint
 from models.codec import tokens_of
-from models.correlations import correlated
 from models.denoiser import HeartNet
 from models.diffusets import DiffuSETS, Vectors, load_diffusets
 from models.ecg import ECG, INDEPENDENT_LEADS, LEADS, Conditions, check_request, twelve_leads
 from models.encoding import with_rhythm
+from models.finishing import Draft
 from models.heart import Heart
 from models.parts import choose_device, in_parts
-from models.recurring import qrs_windows, recurring
+from models.recurring import recurring
 from models.rendering import high_passed, render
 from models.reports import Reader, TextEncoder
 from models.rhythm import DOMINANT, VENTRICULAR, Rhythm
 from models.statements import Understanding, recognise, resting_on_few
 from models.strip import FS, TOKEN, Sizes, track
-from models.texture import quietly
 from models.traits import TRAITS
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -218,8 +217,8 @@ class BundledGenerator:
         return understanding.statements
 
     @torch.no_grad()
-    def _generate(self, requests: Sequence[Request]) -> tuple[np.ndarray, np.ndarray]:
-        """Strips of twelve leads (mV) and latent hearts of a few requests."""
+    def draft(self, requests: Sequence[Request]) -> tuple[Draft, np.ndarray]:
+        """Strips before their texture and latent hearts of a few requests."""
         part = self.checkpoint
         said = [request.statements for request in requests]
         age, female, rate = (
@@ -241,10 +240,17 @@ class BundledGenerator:
         noise = np.stack([heart.noise_mv for heart in hearts])
         sizes = part.scale.sizes(beats, self._tensor(noise))
         residual = self._sample_residual(beats, sizes, rhythms, np.column_stack([rows, reports]), requests)
-        strips = self._finished(beats, residual, at, requests)
+        # what a strip adds has no median beat of its own
+        strips = beats + residual - smooth(recurring(residual, FS, at), 1000 / FS)
         draws = [np.random.default_rng((r.seed, CORRELATION)) for r in requests]
         together = [part.correlations.draw(*one) for one in zip(noise, draws, strict=True)]
-        strips = beats + correlated(strips - beats, sizes, self._tensor(np.stack(together)))
+        return Draft(beats, strips, at, sizes, self._tensor(np.stack(together))), latent
+
+    @torch.no_grad()
+    def _generate(self, requests: Sequence[Request]) -> tuple[np.ndarray, np.ndarray]:
+        """Strips of twelve leads (mV) and latent hearts of a few requests."""
+        draft, latent = self.draft(requests)
+        strips = draft.finished(self._correction(draft.strips, requests) if self._texture else None)
         return twelve_leads(strips.double().cpu().numpy()).astype(np.float32), latent
 
     def _rendered(self, hearts: Sequence[Heart], at: Beats, requests: Sequence[Request]) -> Tensor:
@@ -271,25 +277,12 @@ class BundledGenerator:
             beats[row] = self.checkpoint.ectopy.draw(np.random.default_rng((requests[row].seed, ECTOPY)))
         return self._tensor(beats), ectopy.TIMING
 
-    def _finished(self, beats: Tensor, residual: Tensor, at: Beats, requests: Sequence[Request]) -> Tensor:
-        """Rendered beats with what the strip adds to them and with texture, mV, (batch, 8, sample).
-
-        What the strip adds has no median of its own, nor has the texture in QRS complexes; outside it adds little, and
-        nowhere much more than usual.
-        """
-        strips = beats + residual - smooth(recurring(residual, FS, at), 1000 / FS)
-        if self._texture is None:
-            return strips
-        added = self._textured(strips, requests) - strips
-        inside = qrs_windows(SAMPLES, FS, at)[:, None]
-        return strips + torch.lerp(quietly(added, inside), added - recurring(added, FS, at), inside)
-
-    def _textured(self, strips: Tensor, requests: Sequence[Request]) -> Tensor:
-        """Strips (batch, 8, sample) with the texture of recorded ones."""
+    def _correction(self, strips: Tensor, requests: Sequence[Request]) -> Tensor:
+        """What the texture of recorded ones adds to strips, mV, (batch, 8, sample)."""
         shape = strips.shape[1:]
         noise = [np.random.default_rng((r.seed, TEXTURE)).standard_normal(shape) for r in requests]
         with half(self.device):
-            return self._texture(strips, self._tensor(np.stack(noise))).float()
+            return self._texture(strips, self._tensor(np.stack(noise))).float() - strips
 
     def _sample_hearts(self, rows: np.ndarray, requests: Sequence[Request]) -> np.ndarray:
         """Whitened hearts, (batch, dimension)."""

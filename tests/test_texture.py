@@ -1,5 +1,6 @@
 """The texture of strips: nothing until trained, learnt from recorded ones, the same whatever it was trained beside."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -36,15 +37,18 @@ class Toy(Contest):
     def __init__(self):
         draw = np.random.default_rng(0)
         self.seed, self.made = 5, draw.normal(0, 0.01, (64, 8, 512)).astype(np.float32)
-        self.recorded = sparse(64, draw)
+        self.chosen, self.recorded = np.arange(64), sparse(64, draw)
 
     def recorded_figures(self):
         return figures(torch.from_numpy(self.recorded))
 
-    def _batch(self, draw, device):
-        rows = draw.integers(0, 64, (2, 8))
-        parts = (self.recorded[rows[0]], self.made[rows[1]], draw.standard_normal((8, 8, 512), np.float32))
-        return *map(torch.from_numpy, parts), [np.array([100, 250, 400])] * 8
+    def _recorded(self, rows):
+        return self.recorded[rows]
+
+    def _shown(self, texture, draw, device):
+        made = torch.from_numpy(self.made[draw.integers(0, 64, 8)])
+        shown = texture(made, torch.from_numpy(draw.standard_normal(made.shape, np.float32)))
+        return shown, shown - made, [np.array([100, 250, 400])] * 8
 
 
 def straight(strips):
@@ -118,15 +122,34 @@ def test_figures_are_those_of_the_strip():
     draw = np.random.default_rng(0)
     strips = (0.01 * draw.standard_normal((3, 8, 1250))).astype(np.float32)
     strips[:, 2] += 0.1 * np.sin(2 * np.pi * 45 * time)
-    told = figures(torch.from_numpy(strips)).reshape(3, -1, 8)
+    strips[:, 4] = strips[:, 3]
+    told, together = figures(torch.from_numpy(strips)).split([8 * 16, 3 * 28], dim=1)
+    told = told.reshape(3, -1, 8)
     steep = np.arcsinh(np.abs(np.diff(strips, axis=2)) / 0.004).mean(axis=2)
     assert np.allclose(told[:, SCALES_MV.index(0.004)], np.log(steep + 0.02), atol=0.01)
-    bands = told[:, 2 * len(SCALES_MV) :]
+    middle = np.median(np.abs(np.diff(strips, axis=2)), axis=2) / 0.001
+    assert np.allclose(told[:, 2 * len(SCALES_MV)], np.log(middle + 0.02), atol=0.01)
+    bands = told[:, 2 * (len(SCALES_MV) + 1) :]
     assert (bands[:, :, 2].argmax(dim=1) == EDGES_HZ.index(40)).all(), "the sine's band"
     white = np.log(0.01**2 * 2 / 250)
     assert np.allclose(bands[:, :, [0, 4]].mean(), white, atol=0.4), (
         "mV^2/Hz; a mean of logarithms lies lower"
     )
+    pairs = list(itertools.combinations(range(8), 2))
+    alike = together.reshape(3, 3, 28)[:, :, pairs.index((3, 4))]
+    assert (alike > 2).all(), "one lead is the other, one and four samples apart"
+    assert together.reshape(3, 3, 28)[:, 0, pairs.index((0, 1))].abs().max() < 0.15
+
+
+def test_whatever_is_near_a_median_moves_it():
+    draw = torch.Generator().manual_seed(0)
+    strips = (0.003 * torch.randn(1, 8, 1001, generator=draw)).requires_grad_(True)
+    figures(strips)[0, 8 * 2 * len(SCALES_MV)].backward()  # the median slope of the first lead
+    assert (strips.grad[0, 0] != 0).float().mean() > 0.5 and not strips.grad[0, 1:].any()
+    with torch.no_grad():
+        step = 1e-3 * strips.grad / strips.grad.norm()
+        before, after = (figures(part)[0, 8 * 2 * len(SCALES_MV)] for part in (strips, strips + step))
+    assert after > before
 
 
 def test_the_critic_sees_rare_directions_of_recorded_figures():
@@ -212,8 +235,8 @@ def test_the_contest_comes_to_rest(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Descent, "down", noted)
     train_texture(Toy(), None, tmp_path / "texture.pt", 20, Crew(), 1e9)
-    for side, whole in zip(("texture", "critic"), RATES, strict=True):
-        assert rates[side] == pytest.approx([whole] * 14 + [whole * left / 6 for left in range(6, 0, -1)])
+    for side, whole, full in zip(("texture", "critic"), RATES, (13, 14), strict=True):
+        assert rates[side] == pytest.approx([whole] * full + [whole * left / 6 for left in range(6, 0, -1)])
 
 
 def test_a_checkpoint_keeps_its_texture_and_the_generator_shows_it(tmp_path):
