@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from models.beat import Timing
+from models.strip import FS
 
 FAR_S = 1e4
 """When beats come that only fill up, and where the first and the last beat of a strip end, s."""
@@ -36,6 +37,11 @@ class Beats:
     kept: Tensor
     knots_ms: Tensor
     r_ms: Tensor
+
+    @property
+    def samples(self) -> list[np.ndarray]:
+        """Sample of each R."""
+        return [np.round(FS * row).astype(int) for row in self.r_s.cpu().numpy()]
 
     def owners(self, times_s: Tensor) -> Tensor:
         """Which beat each of some ascending times (s) belongs to, (strip, time)."""

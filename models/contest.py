@@ -1,7 +1,7 @@
 """Trains the texture of strips in a contest: a critic tells generated from recorded strips, the texture misleads it."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from models.crew import Crew
 from models.critic import Critic, figures
 from models.descent import Descent, seeded
 from models.encoding import with_rhythm
+from models.finishing import Draft
 from models.fitting import table_with_means
 from models.generator import BundledGenerator, Request
 from models.preparation import Material
-from models.strip import FS
 from models.texture import Texture, TextureConfig
 
 MOST_MADE = 2048
@@ -74,41 +74,42 @@ class Contest:
     def critic_loss(self, texture: nn.Module, critic: nn.Module, draw: np.random.Generator) -> Tensor:
         """How far the critic is from telling recorded strips (above 1) from corrected ones (below -1)."""
         device = next(texture.parameters()).device
+        part, noise = self.part(draw, device)
         with torch.no_grad():
-            shown, _, _ = self._shown(texture, draw, device)
-        recorded = torch.from_numpy(self._recorded(draw.choice(self.chosen, BATCH))).to(device)
-        right, wrong = critic(_rounded(recorded)), critic(_rounded(shown))
+            shown = self.seen(part, texture(part.strips, noise) - part.strips)
+        recorded = torch.from_numpy(self.recorded(draw.choice(self.chosen, BATCH))).to(device)
+        right, wrong = critic(_rounded(recorded)), critic(shown)
         return (functional.relu(1 - right) + functional.relu(1 + wrong)).mean(0).sum()
 
     def texture_loss(self, texture: nn.Module, critic: nn.Module, draw: np.random.Generator) -> Tensor:
         """How well the critic sees through corrected strips, and how much of the corrections waves would feel."""
-        shown, correction, beats = self._shown(texture, draw, next(texture.parameters()).device)
-        shown = _rounded(shown)
+        part, noise = self.part(draw, next(texture.parameters()).device)
+        correction = texture(part.strips, noise) - part.strips
+        shown = self.seen(part, correction)
         unlike = LIKENESS * critic.moments(critic.told_of(shown))
-        return FIDELITY * coherence(correction, beats) + unlike - critic(shown).mean(0).sum()
+        return FIDELITY * coherence(correction, part.at.samples) + unlike - critic(shown).mean(0).sum()
 
-    def recorded_figures(self) -> Tensor:
-        """What the critic is told of recorded strips, a random part of each, (strip, figure)."""
+    def part(self, draw: np.random.Generator, device: torch.device) -> tuple[Draft, Tensor]:
+        """Some strips before their texture, and noise for it."""
+        whole = self.drafts[draw.integers(len(self.drafts))]
+        some = whole.where(draw.permutation(len(whole.strips))[:BATCH]).to(device)
+        return some, torch.from_numpy(draw.standard_normal(some.strips.shape, np.float32)).to(device)
+
+    def seen(self, part: Draft, correction: Tensor) -> Tensor:
+        """Strips with their corrections as they are looked at: finished, without their ends, in steps, mV."""
+        return _rounded(part.finished(correction)[:, :, EDGE:-EDGE])
+
+    def recorded_figures(self, told: Callable[[Tensor], Tensor] = figures) -> Tensor:
+        """What is told of recorded strips, (strip, figure)."""
         draw = np.random.default_rng((self.seed, CONTEST))
         rows = np.sort(draw.permutation(self.chosen)[:MOST_MADE])
-        parts = (self._recorded(rows[at : at + TOGETHER]) for at in range(0, len(rows), TOGETHER))
-        return torch.cat([figures(_rounded(torch.from_numpy(part))) for part in parts])
+        parts = (self.recorded(rows[at : at + TOGETHER]) for at in range(0, len(rows), TOGETHER))
+        return torch.cat([told(_rounded(torch.from_numpy(part))) for part in parts])
 
-    def _recorded(self, rows: np.ndarray) -> np.ndarray:
+    def recorded(self, rows: np.ndarray) -> np.ndarray:
         """Recorded strips but for their ends, mV."""
         strips = self.material.rendered[rows].astype(np.float32) + self.material.residual[rows]
         return strips[:, :, EDGE:-EDGE]
-
-    def _shown(
-        self, texture: nn.Module, draw: np.random.Generator, device: torch.device
-    ) -> tuple[Tensor, Tensor, list[np.ndarray]]:
-        """Some finished strips but for their ends, the texture's corrections of whole ones (mV), sample of each R."""
-        part = self.drafts[draw.integers(len(self.drafts))]
-        some = part.where(draw.permutation(len(part.strips))[:BATCH]).to(device)
-        noise = torch.from_numpy(draw.standard_normal(some.strips.shape, np.float32)).to(device)
-        correction = texture(some.strips, noise) - some.strips
-        beats = [np.round(FS * row).astype(int) for row in some.at.r_s.cpu().numpy()]
-        return some.finished(correction)[:, :, EDGE:-EDGE], correction, beats
 
 
 def train_texture(  # noqa: PLR0913 (what a training consists of)

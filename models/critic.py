@@ -11,20 +11,13 @@ from models.texture import LEADS, SIZES_MV, bends, slopes, views
 SCALES_MV = (0.001, 0.004, 0.016)
 """Slopes and bends of each lead are seen as they are below one of these, above as logarithms. Means of them, for a
 quantile of sizes in steps of 1 uV has hardly a gradient."""
-NEAR = (0.0005, 0.3)
-"""How near its median a size must be to move it: mV, and share of the median."""
-LIMIT_MV = 0.004
-"""Bends beyond tell as their logarithms how leads go together."""
-APART = (1, 2, 4)
-"""Samples on either side of these bends."""
-MOST_ALIKE = 0.98
 EDGES_HZ = (15, 25, 40, 48, 52, 75, 98, 102, 125)
 SEGMENT = 500
 """Samples of which each spectrum is taken, every half of them."""
 LEAST_SIZE, LEAST_POWER, LEAST_VARIANCE = 0.02, 1e-9, 1e-6
 CROWD = 8
 """Strips that are judged together by how much their figures differ: each alone may pass where all are too alike."""
-MOMENTS_MEMORY = 0.99
+MOMENTS_MEMORY = 0.98
 """Of the running means in `Moments`, per batch."""
 MEANS = 4.0
 """How much squared distances of means count beside those of covariances."""
@@ -115,13 +108,9 @@ class Moments(nn.Module):
 
 
 def figures(strips: Tensor) -> Tensor:
-    """How large slopes and bends are, how power is spread above 15 Hz, lead by lead, and how bends go together.
-
-    Of strips (batch, 8, sample), mV: (batch, figure), logarithms and inverse hyperbolic tangents.
-    """
+    """How large slopes and bends are and how power is spread above 15 Hz, lead by lead, (batch, figure), logarithms."""
     steep = [part.abs() for part in (slopes(strips), bends(strips))]
     sizes = [torch.asinh(part / scale).mean(dim=2) + LEAST_SIZE for part in steep for scale in SCALES_MV]
-    middles = [_median(part) / SCALES_MV[0] + LEAST_SIZE for part in steep]
     segments = strips.unfold(2, SEGMENT, SEGMENT // 2)
     window = torch.hann_window(SEGMENT, dtype=strips.dtype, device=strips.device)
     spectrum = torch.fft.rfft((segments - segments.mean(dim=3, keepdim=True)) * window)
@@ -129,26 +118,8 @@ def figures(strips: Tensor) -> Tensor:
     edges = [round(edge * SEGMENT / FS) for edge in EDGES_HZ]
     level = torch.log(power + LEAST_POWER)
     bands = [level[..., low:high].mean(dim=2) for low, high in zip(edges[:-1], edges[1:], strict=True)]
-    parts = [*map(torch.log, [*sizes, *middles]), *bands, *(_together(strips, k) for k in APART)]
+    parts = [*map(torch.log, sizes), *bands]
     return torch.cat(parts, dim=1)
-
-
-def _median(rows: Tensor) -> Tensor:
-    """Medians along the last axis; all that is near one shares its gradient, not a single sample."""
-    middle = rows.detach().median(dim=2, keepdim=True).values
-    near = torch.exp(-0.5 * ((rows.detach() - middle) / (NEAR[0] + NEAR[1] * middle)).square())
-    pull = (near * rows).sum(dim=2) / near.sum(dim=2)
-    return middle[..., 0] + pull - pull.detach()
-
-
-def _together(strips: Tensor, apart: int) -> Tensor:
-    """Correlations between leads of bends so many samples apart, (batch, 28)."""
-    bent = strips[..., 2 * apart :] - 2 * strips[..., apart:-apart] + strips[..., : -2 * apart]
-    bent = torch.asinh(bent / LIMIT_MV)
-    bent = bent - bent.mean(dim=2, keepdim=True)
-    bent = bent / (bent.norm(dim=2, keepdim=True) + LEAST_POWER)
-    row, column = torch.triu_indices(LEADS, LEADS, 1)
-    return torch.atanh((bent @ bent.mT)[:, row, column].clamp(-MOST_ALIKE, MOST_ALIKE))
 
 
 def crowd_of(told: Tensor) -> Tensor:

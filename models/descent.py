@@ -49,7 +49,7 @@ class Descent:
         self.net, self.file, self.crew = net.requires_grad_(True).to(crew.device), file, crew
         self.average = copy.deepcopy(self.net).eval()
         self.best: nn.Module | None = None
-        self.notes: dict[str, float] = {}
+        self.notes: dict[str, Any] = {}
         self.step = 0
         self.optimiser = torch.optim.AdamW(self.net.parameters(), rate, betas, weight_decay=weight_decay)
         self._resume()

@@ -27,6 +27,7 @@ class Schedule:
     straight_steps: int = 2000
     straight_depth: int | None = None
     texture_steps: int = 8000
+    liken_steps: int = 1500
     rate: float = 1e-3
     seed: int = 7
     save_every: float = 180.0

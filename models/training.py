@@ -22,6 +22,7 @@ from models.heart_contest import refined
 from models.heart_training import HeartTraining, log, some_of
 from models.inversion import calibrate
 from models.leaps import with_heart_leaps, with_leaps
+from models.likening import likened
 from models.preparation import Material, read_measured, waveforms
 from models.records import Records, open_mimic, open_ptbxl
 from models.reports import TextEncoder, load_text_encoder, read_reports
@@ -59,6 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
         "straight_steps": chosen.straight_steps,
         "straight_depth": chosen.straight_depth,
         "texture_steps": chosen.texture_steps,
+        "liken_steps": chosen.liken_steps,
         "seed": chosen.seed,
     }
     given |= {"strip_batch": chosen.batch, "save_every": chosen.save_every}
@@ -108,7 +110,7 @@ def facts_of(records: Records) -> dict[str, str]:
 
 def kept_facts(warm: Checkpoint, schedule: Schedule) -> dict[str, Any]:
     """What the checkpoint to begin from tells of networks that stay as they are."""
-    kept = [] if schedule.texture_steps else ["texture_"]
+    kept = [] if schedule.texture_steps else ["texture_", "likened_"]
     kept += [] if schedule.strip_steps or schedule.straight_steps else ["straight_"]
     return {name: told for name, told in warm.facts.items() if name.startswith(tuple(kept))}
 
@@ -190,6 +192,10 @@ def retexture(material: Material, run: Run, checkpoint: Checkpoint) -> Checkpoin
             "warm start must read no reports where the texture alone is trained, got one with a text encoder: "
             "train it whole"
         )
+    if checkpoint.texture is None and not run.schedule.texture_steps:
+        raise ValueError(
+            "warm start must have a texture to be likened, got one without: give --texture-steps"
+        )
     if not run.crew.leads:
         return None
     train = known_strips(material) & (material.table["fold"].to_numpy() != VALIDATION_FOLD)
@@ -239,11 +245,19 @@ def train_strip(batches: StripBatches, made: Checkpoint, run: Run) -> Checkpoint
 
 def _with_texture(checkpoint: Checkpoint, contest: Contest, run: Run) -> Checkpoint:
     """The checkpoint with a texture that was trained on what it generates without one; written to `run.out`."""
-    schedule = run.schedule
-    file, steps = run.folder / "texture.pt", schedule.texture_steps
-    texture, facts = train_texture(contest, run.texture, file, steps, run.crew, schedule.save_every)
-    log(run.folder, part="texture", **facts)
-    checkpoint = replace(checkpoint, facts={**checkpoint.facts, **facts}, texture=texture)
+    schedule, texture = run.schedule, run.texture
+    facts = {name: told for name, told in checkpoint.facts.items() if not name.startswith("likened_")}
+    stages = (
+        (train_texture, "texture", schedule.texture_steps),
+        (likened, "likened", schedule.liken_steps),
+    )
+    for teach, part, steps in stages:
+        if steps:
+            how = steps, run.crew, schedule.save_every
+            texture, told = teach(contest, texture, run.folder / f"{part}.pt", *how)
+            log(run.folder, part=part, **told)
+            facts |= told
+    checkpoint = replace(checkpoint, facts=facts, texture=texture)
     save_checkpoint(run.out, checkpoint)
     return checkpoint
 

@@ -38,6 +38,12 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     say("--straight-steps", type=int, help=f"to straighten the strip's flow; {usual}")
     say("--straight-depth", type=int, help="blocks of the network that learns these lines; all if not said")
     say("--texture-steps", type=int, default=Schedule.texture_steps, help="0: that of --warm-start, if any")
+    say(
+        "--liken-steps",
+        type=int,
+        default=Schedule.liken_steps,
+        help="to bring its figures to those of records",
+    )
     say("--heart-steps", type=int, default=Schedule.heart_steps, help="of each network that records teach")
     say("--heart-teachers", type=int, default=Schedule.heart_teachers, help="how many of these")
     say("--pupil-steps", type=int, default=Schedule.pupil_steps, help="of the one that learns from these")
@@ -61,8 +67,8 @@ def _check(chosen: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     """Ends the program with a sentence where options do not go together."""
     if bool(chosen.extra) != bool(chosen.extra_measured):
         parser.error("--extra and --extra-measured must be given together")
-    if chosen.only_texture and not (chosen.warm_start and chosen.texture_steps):
-        parser.error("--only-texture needs --warm-start, and --texture-steps above 0")
+    if chosen.only_texture and not (chosen.warm_start and (chosen.texture_steps or chosen.liken_steps)):
+        parser.error("--only-texture needs --warm-start, and --texture-steps or --liken-steps above 0")
     if chosen.straight_depth is not None and not chosen.straight_steps:
         parser.error("--straight-depth needs --straight-steps above 0: nothing is straightened else")
     if not (chosen.strip_steps or chosen.warm_start):

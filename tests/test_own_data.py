@@ -27,7 +27,7 @@ from models.training import open_records
 pytestmark = pytest.mark.usefixtures("narrow_teachers")
 ROOT = Path(__file__).resolve().parent.parent
 HEARTS = "--heart-steps 100 --heart-teachers 2 --pupil-steps 20 --refine-steps 2"
-STEPS = f"{HEARTS} --strip-steps 3 --straight-steps 2 --texture-steps 2"
+STEPS = f"{HEARTS} --strip-steps 3 --straight-steps 2 --texture-steps 2 --liken-steps 1"
 QUICK = [*STEPS.split(), *"--width 32 --batch 8 --seed 3 --device cpu".split()]
 
 
@@ -111,6 +111,11 @@ def test_a_texture_alone_leaves_all_else_as_it_is(made, sets, tmp_path):
     assert same_network(before.strip_net, after.strip_net)
     assert not same_network(before.texture, after.texture)
     assert np.array_equal(before.heart.mean, after.heart.mean)
+    alone = command(sets, "ptb-xl", tmp_path / "likened", "--only-texture", "--warm-start", str(whole))
+    training.main([*alone, "--texture-steps", "0"])
+    likened = load_checkpoint(tmp_path / "likened" / "made.safetensors")[0]
+    assert not same_network(before.texture, likened.texture)
+    assert likened.facts["texture_steps"] == before.facts["texture_steps"]
 
 
 @pytest.mark.slow

@@ -38,7 +38,7 @@ TEXTS = {
     "sinus rhythm | premature ventricular contractions": {"PVC": 1.0, "SR": 1.0},
 }
 HEARTS = {"heart_steps": 100, "heart_batch": 32, "heart_teachers": 2, "pupil_steps": 150, "refine_steps": 2}
-SHORT = {**HEARTS, "strip_batch": 8, "straight_steps": 2, "texture_steps": 2}
+SHORT = {**HEARTS, "strip_batch": 8, "straight_steps": 2, "texture_steps": 2, "liken_steps": 1}
 SMALL = Schedule(strip_steps=2, **SHORT)
 
 
