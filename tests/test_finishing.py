@@ -60,3 +60,9 @@ def test_a_texture_learns_through_all_that_follows_it(draft):
     correction = torch.zeros_like(draft.strips).requires_grad_(True)
     draft.finished(correction + 1e-4 * draft.strips).square().sum().backward()
     assert torch.isfinite(correction.grad).all() and (correction.grad != 0).float().mean() > 0.9
+
+
+def test_a_texture_that_does_nothing_yet_learns_too(draft):
+    correction = torch.zeros_like(draft.strips).requires_grad_(True)
+    draft.finished(correction).square().sum().backward()
+    assert torch.isfinite(correction.grad).all() and correction.grad.any()
