@@ -149,7 +149,8 @@ def _shown(contest: Contest, texture: nn.Module, device: torch.device) -> Tensor
     """Figures of strips with a texture, (SHOWN, figure)."""
     draw, told = np.random.default_rng((contest.seed, LIKENING)), []
     with torch.no_grad():
-        while sum(map(len, told)) < min(SHOWN, 2 * sum(len(draft.strips) for draft in contest.drafts)):
+        most = min(SHOWN, (sum(len(draft.strips) for draft in contest.drafts) + 1) // 2)
+        while sum(map(len, told)) < most:
             part, noise = contest.part(draw, device)
             told.append(figures(contest.seen(part, texture(part.strips, noise) - part.strips)))
     return torch.cat(told)[:SHOWN]

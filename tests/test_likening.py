@@ -80,7 +80,7 @@ def test_a_likened_texture_is_nearer_to_recorded_strips(tmp_path, monkeypatch):
 
 def test_likening_that_was_interrupted_ends_the_same(tmp_path):
     class Killed(Toy):
-        left = 16 + 4  # parts: before the first step, of three steps, and what is not come to
+        left = 4 + 4  # parts: before the first step, of three steps, and what is not come to
 
         def part(self, *given):
             self.left -= 1
