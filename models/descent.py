@@ -126,7 +126,7 @@ def taught(  # noqa: PLR0913 (what a descent consists of)
     if descent.step and descent.notes.get("teacher") != mark:
         file.unlink(missing_ok=True)
         descent = Descent(copy.deepcopy(pupil), file, crew, rate, 0.0, betas)
-    descent.notes = {"teacher": mark}
+    descent.notes["teacher"] = mark
     return descent
 
 

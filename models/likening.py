@@ -15,7 +15,7 @@ from models import critic
 from models.contest import Contest, coherence
 from models.crew import Crew
 from models.critic import LEAST_POWER, LEAST_SIZE, SCALES_MV
-from models.descent import Descent
+from models.descent import taught
 from models.texture import LEADS, Texture, bends, slopes
 
 NEAR = (0.0005, 0.3)
@@ -90,12 +90,12 @@ def likened(  # noqa: PLR0913 (what a training consists of)
 ) -> tuple[Texture, dict[str, float]]:
     """The texture's running average after so many steps, and the energy distances before and after, summed.
 
-    The state is kept at `file`: the same call goes on where it was killed.
+    The state is kept at `file`: the same call goes on where it was killed, another texture begins anew.
     """
     device = crew.device
     before = copy.deepcopy(texture).to(device).requires_grad_(False)
     likeness = Likeness(contest.recorded_figures(figures).to(device))
-    descent = Descent(copy.deepcopy(texture), file, Crew(device=device), RATE, 0.0, BETAS)
+    descent = taught(texture, before, file, Crew(device=device), RATE, BETAS)
     if not descent.step:
         descent.notes["shown"] = _shown(contest, before, device)
         descent.notes["energy"] = float(likeness.energy(descent.notes["shown"]).sum())

@@ -94,4 +94,8 @@ def test_likening_that_was_interrupted_ends_the_same(tmp_path):
     assert torch.load(tmp_path / "parts.pt", weights_only=True)["step"] == 3
     parts, again = likened(Toy(), begun(), tmp_path / "parts.pt", 6, Crew(), 1e9)
     assert facts == again
+    other, _ = likened(Toy(), Texture(SMALL), tmp_path / "parts.pt", 6, Crew(), 1e9)
+    assert not torch.equal(other.enter.weight, parts.enter.weight), (
+        "what was left there is of another texture"
+    )
     assert all(torch.equal(parts.state_dict()[name], kept) for name, kept in whole.state_dict().items())
