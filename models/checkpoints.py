@@ -19,6 +19,7 @@ from models.encoding import Encoding
 from models.flow import Leap
 from models.heart import HeartModel
 from models.loading import load_weights
+from models.noise_mapping import NoiseMapping
 from models.notches import Notches
 from models.population import Population
 from models.reports import ReportSpace
@@ -29,7 +30,7 @@ from models.strip import StripScale
 from models.texture import Texture, TextureConfig
 from models.traits import Traits
 
-FORMAT = 9
+FORMAT = 10
 FACTS = ("name", "licence", "seen", "ages", "rates")
 REMAKE = "make it with python -m models.training, or use the version of this package that wrote it"
 
@@ -59,6 +60,9 @@ class Checkpoint:
         The same of a strip's flow.
     sharpness : Sharpness, optional
         How what strips add is brought to its size about QRS complexes; as it is drawn where that was not fitted.
+    noise_mapping : NoiseMapping, optional
+        How noise between QRS complexes is brought to the distribution it has in records; as it is where that was not
+        fitted.
     """
 
     facts: Mapping[str, Any]
@@ -76,6 +80,7 @@ class Checkpoint:
     heart_leaps: tuple[Leap, ...] = ()
     strip_leap: Leap | None = None
     sharpness: Sharpness | None = None
+    noise_mapping: NoiseMapping | None = None
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> Path:
@@ -150,8 +155,9 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
         arrays["heart_leaps"] = np.array([astuple(leap) for leap in checkpoint.heart_leaps])
     if checkpoint.strip_leap:
         arrays["strip_leap"] = np.array(astuple(checkpoint.strip_leap))
-    if checkpoint.sharpness:
-        arrays |= {f"sharpness.{part}": rows for part, rows in vars(checkpoint.sharpness).items()}
+    for name in ("sharpness", "noise_mapping"):
+        if one := getattr(checkpoint, name):
+            arrays |= {f"{name}.{part}": rows for part, rows in vars(one).items()}
     if checkpoint.reports:
         arrays |= {
             f"reports.{part}": getattr(checkpoint.reports, part) for part in ("centre", "basis", "spread")
@@ -228,6 +234,9 @@ def _assembled(
         tuple(Leap(*one) for one in arrays.get("heart_leaps", np.zeros((0, 2))).tolist()),
         Leap(*arrays["strip_leap"].tolist()) if "strip_leap" in arrays else None,
         Sharpness(*_parts(arrays, "sharpness", "recorded drawn")) if "sharpness.drawn" in arrays else None,
+        NoiseMapping(*_parts(arrays, "noise_mapping", "recorded drawn"))
+        if "noise_mapping.drawn" in arrays
+        else None,
     )
 
 

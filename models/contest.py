@@ -18,6 +18,8 @@ from models.encoding import with_rhythm
 from models.finishing import Draft
 from models.fitting import table_with_means
 from models.generator import BundledGenerator, Request
+from models.noise_mapping import NoiseMapping, fit_mapping
+from models.noise_mapping import figures as noise_figures
 from models.preparation import Material
 from models.texture import Texture, TextureConfig
 
@@ -66,7 +68,10 @@ class Contest:
     ) -> None:
         self.material, self.chosen, self.seed = material, chosen, seed
         some = np.random.default_rng((seed, CONTEST)).permutation(chosen)[:MOST_MADE]
-        plain = BundledGenerator(replace(checkpoint, texture=None), "", torch.device("cpu"))
+        self.rows = np.sort(some)
+        plain = BundledGenerator(
+            replace(checkpoint, texture=None, noise_mapping=None), "", torch.device("cpu")
+        )
         requests = requests_like(material, some, said[some], seed)
         parts = [requests[at : at + TOGETHER] for at in range(0, len(requests), TOGETHER)]
         self.drafts = [plain.draft(part)[0] for part in parts]
@@ -101,15 +106,33 @@ class Contest:
 
     def recorded_figures(self, told: Callable[[Tensor], Tensor] = figures) -> Tensor:
         """What is told of recorded strips, (strip, figure)."""
-        draw = np.random.default_rng((self.seed, CONTEST))
-        rows = np.sort(draw.permutation(self.chosen)[:MOST_MADE])
-        parts = (self.recorded(rows[at : at + TOGETHER]) for at in range(0, len(rows), TOGETHER))
+        parts = (self.recorded(self.rows[at : at + TOGETHER]) for at in range(0, len(self.rows), TOGETHER))
         return torch.cat([told(_rounded(torch.from_numpy(part))) for part in parts])
 
     def recorded(self, rows: np.ndarray) -> np.ndarray:
         """Recorded strips but for their ends, mV."""
         strips = self.material.rendered[rows].astype(np.float32) + self.material.residual[rows]
         return strips[:, :, EDGE:-EDGE]
+
+    @torch.no_grad()
+    def noise_mapping(self, texture: nn.Module | None) -> NoiseMapping:
+        """From the noise of finished strips with this texture to recorded noise."""
+        draw, drawn = np.random.default_rng((self.seed, CONTEST)), []
+        for part in self.drafts:
+            correction = None
+            if texture:
+                noise = torch.from_numpy(draw.standard_normal(part.strips.shape, np.float32))
+                correction = texture(part.strips, noise) - part.strips
+            drawn.append(noise_figures(part.finished(correction), part.beats))
+        recorded = []
+        for at in range(0, len(self.rows), TOGETHER):
+            rows = self.rows[at : at + TOGETHER]
+            beats, residual = (
+                torch.from_numpy(np.asarray(getattr(self.material, name)[rows], np.float32))
+                for name in ("rendered", "residual")
+            )
+            recorded.append(noise_figures(beats + residual, beats))
+        return fit_mapping(recorded, drawn)
 
 
 def train_texture(  # noqa: PLR0913 (what a training consists of)

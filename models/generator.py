@@ -251,6 +251,8 @@ class BundledGenerator:
         """Strips of twelve leads (mV) and latent hearts of a few requests."""
         draft, latent = self.draft(requests)
         strips = draft.finished(self._correction(draft.strips, requests) if self._texture else None)
+        if self.checkpoint.noise_mapping:
+            strips = self.checkpoint.noise_mapping.mapped(strips, draft.beats)
         return twelve_leads(strips.double().cpu().numpy()).astype(np.float32), latent
 
     def _rendered(self, hearts: Sequence[Heart], at: Beats, requests: Sequence[Request]) -> Tensor:

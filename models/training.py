@@ -170,17 +170,19 @@ def train(material: Material, run: Run, text: tuple[str, TextEncoder] | None = N
         checkpoint = with_leaps(checkpoint, hearts, told, batches)
         checkpoint = with_sharpness(checkpoint, batches, hearts.index[hearts.train])
         save_checkpoint(run.out, checkpoint)
-    if checkpoint and schedule.texture_steps:
+    if checkpoint:
         contest = Contest(checkpoint, material, hearts.index[hearts.train], said, schedule.seed)
-        checkpoint = _with_texture(checkpoint, contest, run)
+        if schedule.texture_steps:
+            checkpoint = _with_texture(checkpoint, contest, run)
+        checkpoint = _with_noise_mapping(checkpoint, contest, run)
     crew.part()
     return checkpoint
 
 
 def retexture(material: Material, run: Run, checkpoint: Checkpoint) -> Checkpoint | None:
-    """The checkpoint with nothing but its texture trained, from `run.texture` on; `run.out` holds the file.
+    """The checkpoint with nothing but its texture trained, from `run.texture` on, and what follows it fitted anew.
 
-    Only the first process of a crew trains and writes, and gets the checkpoint.
+    `run.out` holds the file. Only the first process of a crew trains and writes, and gets the checkpoint.
 
     Raises
     ------
@@ -192,16 +194,18 @@ def retexture(material: Material, run: Run, checkpoint: Checkpoint) -> Checkpoin
             "warm start must read no reports where the texture alone is trained, got one with a text encoder: "
             "train it whole"
         )
-    if checkpoint.texture is None and not run.schedule.texture_steps:
+    if checkpoint.texture is None and run.schedule.liken_steps and not run.schedule.texture_steps:
         raise ValueError(
-            "warm start must have a texture to be likened, got one without: give --texture-steps"
+            "warm start must have a texture to be likened, got one without: give --texture-steps, or --liken-steps 0"
         )
     if not run.crew.leads:
         return None
     train = known_strips(material) & (material.table["fold"].to_numpy() != VALIDATION_FOLD)
     said = np.zeros((len(train), 0))
     contest = Contest(checkpoint, material, np.flatnonzero(train), said, run.schedule.seed)
-    return _with_texture(checkpoint, contest, run)
+    if run.schedule.texture_steps or run.schedule.liken_steps:
+        checkpoint = _with_texture(checkpoint, contest, run)
+    return _with_noise_mapping(checkpoint, contest, run)
 
 
 def train_strip(batches: StripBatches, made: Checkpoint, run: Run) -> Checkpoint | None:
@@ -258,6 +262,13 @@ def _with_texture(checkpoint: Checkpoint, contest: Contest, run: Run) -> Checkpo
             log(run.folder, part=part, **told)
             facts |= told
     checkpoint = replace(checkpoint, facts=facts, texture=texture)
+    save_checkpoint(run.out, checkpoint)
+    return checkpoint
+
+
+def _with_noise_mapping(checkpoint: Checkpoint, contest: Contest, run: Run) -> Checkpoint:
+    """The checkpoint with what brings its noise to that of recorded strips; written to `run.out`."""
+    checkpoint = replace(checkpoint, noise_mapping=contest.noise_mapping(checkpoint.texture))
     save_checkpoint(run.out, checkpoint)
     return checkpoint
 

@@ -67,8 +67,8 @@ def _check(chosen: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     """Ends the program with a sentence where options do not go together."""
     if bool(chosen.extra) != bool(chosen.extra_measured):
         parser.error("--extra and --extra-measured must be given together")
-    if chosen.only_texture and not (chosen.warm_start and (chosen.texture_steps or chosen.liken_steps)):
-        parser.error("--only-texture needs --warm-start, and --texture-steps or --liken-steps above 0")
+    if chosen.only_texture and not chosen.warm_start:
+        parser.error("--only-texture needs --warm-start: nothing else holds a texture")
     if chosen.straight_depth is not None and not chosen.straight_steps:
         parser.error("--straight-depth needs --straight-steps above 0: nothing is straightened else")
     if not (chosen.strip_steps or chosen.warm_start):

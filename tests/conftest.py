@@ -1,6 +1,7 @@
 """What all tests share: one thread, no window, no network; recorded ECGs and a browser if there are any."""
 
 import os
+import random
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(threads, "1")
 
-import pytest  # noqa: E402  (the thread limits hold only where they are set before numpy is imported)
+import numpy as np  # noqa: E402  (the thread limits hold only where they are set before numpy is imported)
+import pytest  # noqa: E402  (as above)
+import torch  # noqa: E402  (as above)
 from offline import forbid_network  # noqa: E402  (as above)
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,16 +32,24 @@ CHROMIUM_FLAGS = (
 NO_CHROMIUM = "Chromium is not here: on Debian or Ubuntu, apt-get install chromium"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Leave browser and GPU tests out where they cannot run; in CI a missing browser is a failure."""
+    """Seed what is random; leave browser and GPU tests out where they cannot run, but fail without a browser in CI."""
+    begin_draws_anew()
     if item.get_closest_marker("browser") and chromium_path() is None:
         if os.environ.get("CI", "").lower() == "true":
             pytest.fail(f"{NO_CHROMIUM} (CI=true: browser tests may not be left out)", pytrace=False)
         pytest.skip(NO_CHROMIUM)
     if item.get_closest_marker("gpu"):
-        torch = pytest.importorskip("torch")
         if not torch.cuda.is_available():
             pytest.skip("no CUDA device is here")
+
+
+def begin_draws_anew(seed: int = 0) -> None:
+    """Seed every global source of random numbers: a test draws the same alone, in any order and in the suite."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  (what libraries draw from)
+    torch.manual_seed(seed)
 
 
 def chromium_path() -> str | None:

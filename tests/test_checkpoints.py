@@ -35,7 +35,7 @@ def test_what_is_saved_is_loaded_to_the_bit(saved, tmp_path):
     assert np.array_equal(checkpoint.heart.colour, again.heart.colour)
     assert checkpoint.heart_leaps == again.heart_leaps and checkpoint.strip_leap == again.strip_leap
     assert checkpoint.heart_net.config == again.heart_net.config
-    for part in ("correlations", "sharpness"):
+    for part in ("correlations", "sharpness", "noise_mapping"):
         for name, rows in vars(getattr(checkpoint, part)).items():
             assert np.array_equal(rows, getattr(getattr(again, part), name)), name
     for name, rows in checkpoint.strip_net.state_dict().items():

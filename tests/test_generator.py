@@ -207,7 +207,7 @@ def test_messages(generator, tmp_path):
         load_generator(damaged)
     other = tmp_path / "other.safetensors"
     save_file({"x": torch.zeros(1)}, other, metadata={"config": json.dumps({"format": 99})})
-    with pytest.raises(ValueError, match="path must hold format 9, got format 99"):
+    with pytest.raises(ValueError, match="path must hold format 10, got format 99"):
         load_generator(other)
 
 

@@ -116,6 +116,13 @@ def test_a_texture_alone_leaves_all_else_as_it_is(made, sets, tmp_path):
     likened = load_checkpoint(tmp_path / "likened" / "made.safetensors")[0]
     assert not same_network(before.texture, likened.texture)
     assert likened.facts["texture_steps"] == before.facts["texture_steps"]
+    nothing = command(sets, "ptb-xl", tmp_path / "mapped", "--only-texture", "--warm-start", str(whole))
+    training.main([*nothing, "--texture-steps", "0", "--liken-steps", "0"])
+    mapped = load_checkpoint(tmp_path / "mapped" / "made.safetensors")[0]
+    assert same_network(before.texture, mapped.texture) and mapped.facts == before.facts
+    for name in ("recorded", "drawn"):  # fitted anew, to the same strips
+        same = np.allclose(*(getattr(one.noise_mapping, name) for one in (before, mapped)), atol=0.02)
+        assert same, name
 
 
 @pytest.mark.slow
