@@ -7,7 +7,7 @@ negations and doubts are spread over the findings they reach.
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from models import vocabulary as words
 from models import wording
@@ -138,6 +138,7 @@ def resting_on_few(codes: Iterable[str], seen: Mapping[str, int]) -> list[str]:
     ]
 
 
+@lru_cache(maxsize=1024)
 def describe(code: str) -> str:
     """English name of an SCP-ECG code, as in ``describe("1AVB")``.
 
