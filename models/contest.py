@@ -18,7 +18,7 @@ from models.encoding import with_rhythm
 from models.finishing import Draft
 from models.fitting import table_with_means
 from models.generator import BundledGenerator, Request
-from models.noise_mapping import NoiseMapping, fit_mapping
+from models.noise_mapping import EDGE, NoiseMapping, fit_mapping
 from models.noise_mapping import figures as noise_figures
 from models.preparation import Material
 from models.texture import Texture, TextureConfig
@@ -27,8 +27,6 @@ MOST_MADE = 2048
 """Strips generated to learn from, and recorded ones whose figures give the critic its units."""
 BATCH, TOGETHER = 8, 64
 """Strips per step, and strips generated at once: a step's are of one such part."""
-EDGE = 125
-"""Samples at either end that are not looked at: recorders fade in, and pad the end of a file."""
 HEAD_START = 0.015
 """Of all steps, in which the critic learns alone: a texture that was trained before knows more than a new critic."""
 MEMORY = 0.999

@@ -1,4 +1,4 @@
-"""What is between QRS complexes, brought lead by lead to the distribution it has in records: quantile mapping.
+"""Noise between QRS complexes, brought lead by lead to the distribution it has in records: quantile mapping.
 
 A texture knows where noise is straight and where it is not, but makes strips more alike, or less, than records are.
 How steep, how bent and how loud each lead is between complexes is moved to the same quantile of recorded leads.
@@ -16,10 +16,8 @@ from scipy.signal import firwin
 from torch import Tensor
 from torch.nn import functional
 
-from models.ecg import INDEPENDENT_LEADS
 from models.strip import FS
 
-LEADS = len(INDEPENDENT_LEADS)
 FIGURES = ("median slope", "median bend", "size of what is fast")
 SHARES = np.linspace(0.005, 0.995, 60)
 """Quantiles that are kept; beyond the outermost a figure is moved as there."""
@@ -111,13 +109,14 @@ def quiet_of(beats: Tensor) -> Tensor:
 
 
 def _figures(strips: Tensor, fast: Tensor, quiet: Tensor) -> Tensor:
+    """As `figures`, of what of the strips is fast and where they are quiet, too."""
     inner = slice(EDGE, -EDGE)
     loud = torch.log(_size(fast[..., inner], quiet[..., inner])[..., 0] + LEAST_MV)
     return torch.cat([_medians(strips), loud[None]])
 
 
 def _medians(strips: Tensor) -> Tensor:
-    """Logarithms of median slopes and bends, by every third one, (2, batch, 8)."""
+    """Logarithms of median slopes and bends, by every third one, (2, batch, 8): of whole strips."""
     inner = strips[..., EDGE:-EDGE]
     before, at, after = inner[..., :-2:3], inner[..., 1:-1:3], inner[..., 2::3]
     slope = at - before

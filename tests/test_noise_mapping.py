@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from models.generator import Request, load_generator
-from models.noise_mapping import LEADS, SHARES, NoiseMapping, figures, fit_mapping, quiet_of
+from models.noise_mapping import SHARES, NoiseMapping, figures, fit_mapping, quiet_of
+from models.texture import LEADS
 
 SAID = {"NORM": 1.0, "SR": 1.0}
 
