@@ -5,6 +5,7 @@ from torch import Tensor
 
 from models.beat import CROSSFADE_S, FRAME_KNOTS, FRAME_QRS, rise
 from models.beats import Beats
+from models.medians import ordered
 
 FEWEST_BEATS = 3
 """The median of fewer beats is no median."""
@@ -62,13 +63,13 @@ def qrs_windows(samples: int, fs: float, at: Beats) -> Tensor:
 
 def _median(strips: Tensor, reach: Tensor, r: Tensor, start: Tensor, stop: Tensor, used: Tensor) -> Tensor:
     """Median over the beats used, (batch, lead, reach), times twice the share of them that reach there, 1 at most."""
-    place = r[:, None] + reach[:, None]  # (batch, reach, beat)
-    inside = used[:, None] & (place >= start[:, None]) & (place < stop[:, None])
+    place = r[..., None] + reach  # (batch, beat, reach)
+    inside = used[..., None] & (place >= start[..., None]) & (place < stop[..., None])
     index = place.clamp(0, strips.shape[2] - 1).long().flatten(1)[:, None].expand(-1, strips.shape[1], -1)
-    each = strips.gather(2, index).unflatten(2, place.shape[1:])
-    ordered = each.masked_fill(~inside[:, None], torch.inf).sort(dim=3).values
-    count = inside.sum(dim=2)[:, None]
-    low, high = (count - 1).clamp(min=0) // 2, (count // 2).clamp(max=place.shape[2] - 1)
-    ends = torch.stack([low, high], dim=-1).expand(-1, each.shape[1], -1, -1)
+    each = strips.gather(2, index).unflatten(2, place.shape[1:]).masked_fill(~inside[:, None], torch.inf)
+    beats = torch.stack(ordered(each.unbind(dim=2)))
+    count = inside.sum(dim=1)[:, None]
+    low, high = (count - 1).clamp(min=0) // 2, (count // 2).clamp(max=place.shape[1] - 1)
+    ends = torch.stack([low, high]).expand(-1, -1, strips.shape[1], -1)
     share = (2 * count / used.sum(dim=1).clamp(min=1)[:, None, None]).clamp(max=1.0)
-    return torch.where(count > 0, ordered.gather(3, ends).mean(dim=3), 0.0) * share.to(strips)
+    return torch.where(count > 0, beats.gather(0, ends).mean(dim=0), 0.0) * share.to(strips)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from models.codec import HOP, to_strips, to_tokens, tokens_of
 from models.ecg import INDEPENDENT_LEADS
+from models.medians import median
 from models.rhythm import ATRIAL, VENTRICULAR
 
 FS = 250.0
@@ -151,14 +152,7 @@ def noise_levels(residual: Tensor, weight: Tensor) -> Tensor:
 def _levels(tokens: Tensor) -> Tensor:
     """Robust SD of tokens (batch, token, 8, HOP) over each lead and band, (batch, 8, BANDS)."""
     bands = tokens.abs().transpose(1, 2).split(np.bincount(BAND_OF).tolist(), dim=-1)
-    return 1.4826 * torch.stack([_median(band.flatten(2)) for band in bands], dim=-1)
-
-
-def _median(rows: Tensor) -> Tensor:
-    """Median along the last axis; of an even number the mean of the middle two."""
-    count = rows.shape[-1]
-    low, high = (rows.kthvalue(place + 1, dim=-1).values for place in ((count - 1) // 2, count // 2))
-    return (low + high) / 2
+    return 1.4826 * torch.stack([median(band.flatten(2)) for band in bands], dim=-1)
 
 
 def _energy(strips: Tensor) -> Tensor:
