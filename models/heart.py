@@ -32,8 +32,6 @@ SIZE_NAMES = ("log_p_size", "log_qrst_size", "log_detail_share")
 SIZES = slice(NOISE.stop, NOISE.stop + len(SIZE_NAMES))
 P_SHAPES, QRST_SHAPES, DETAIL_SHAPES = 24, 40, 120
 """Principal components kept, of beats and of the detail that those leave; without it QRS loses its fast parts."""
-LEADING_P = 8
-"""Components of P whose scores are learnt together with intervals, sizes and the other waves."""
 QRST_SPAN = ~P_SPAN
 TIMING_LIMITS_MS = ((70.0, 460.0), (50.0, 240.0), (200.0, 700.0), (12.0, 140.0), TPTE_LIMITS)
 SIZE_LIMITS_MV = (0.004, 1.5)
@@ -124,22 +122,25 @@ class HeartModel:
 
     @property
     def parts(self) -> tuple[tuple[int, ...], ...]:
-        """Coordinates that a flow is to learn together: waves as one sees them and every reach, noise, fine detail."""
-        p_start = SIZES.stop
-        qrst_start = p_start + len(self.p_shapes.spread)
-        leading = [*range(NOISE.start), *range(NOISE.stop, p_start)]
-        leading += range(p_start, min(p_start + LEADING_P, qrst_start))
-        leading += range(qrst_start, qrst_start + len(self.qrst_shapes.spread))
-        leading += range(len(self.colour), self.dimension)
-        noise = range(NOISE.start, NOISE.stop)
-        fine = sorted(set(range(self.dimension)) - {*leading, *noise})
-        return tuple(tuple(part) for part in (leading, noise, fine) if part)
+        """Numbers that a flow is to learn together: QRST as one sees it and every reach, P, noise, fine detail.
+
+        Components of one wave go together beyond what a covariance tells: a P wave that comes a little later moves all.
+        """
+        _, p_shapes, qrst, detail = (range(group.start, group.stop) for group in self.groups)
+        leading = (*range(NOISE.start), *range(SIZES.start, SIZES.stop), *qrst)
+        leading += tuple(range(len(self.colour), self.dimension))
+        parts = (leading, tuple(p_shapes), tuple(range(NOISE.start, NOISE.stop)), tuple(detail))
+        return tuple(part for part in parts if part)
 
     @property
     def told(self) -> tuple[tuple[int, ...], ...]:
-        """Numbers of the parts before that the flow of each part is told: what is fine rests on the shapes of QRST."""
-        start = SIZES.stop + len(self.p_shapes.spread)
-        return ((), (), tuple(range(start, start + len(self.qrst_shapes.spread))))[: len(self.parts)]
+        """Numbers of the parts before that the flow of each part is told.
+
+        P waves rest on intervals and sizes, what is fine on the shapes of QRST.
+        """
+        qrst = self.groups[2]
+        before = (*range(NOISE.start), *range(SIZES.start, SIZES.stop))
+        return ((), before, (), tuple(range(qrst.start, qrst.stop)))[: len(self.parts)]
 
     @property
     def groups(self) -> tuple[slice, ...]:
