@@ -86,6 +86,7 @@ def test_parts_of_a_heart_are_the_whole(model):
     assert len(p_shapes) == len(model.p_shapes.spread) and len(fine) == len(model.detail_shapes.spread)
     for told, before in zip(model.told, ([], leading, [], leading), strict=True):
         assert set(told) <= set(before)
+    assert set(range(len(TIMING_NAMES))) <= set(model.told[1])
     assert len(model.told[3]) == len(model.qrst_shapes.spread)
 
 
