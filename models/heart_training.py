@@ -31,7 +31,7 @@ HEART_JITTER = 0.1
 """Noise on the training hearts, in standard deviations: a heart's neighbourhood is learnt, not the heart."""
 TOLD_LESS = 0.2
 """Share of the numbers of parts before that a teacher is not told: else it knows each record by them."""
-TEACHER = {"width": 512, "dropout": 0.4}
+TEACHER_DROPOUT = 0.4
 CHECK_EVERY = 100
 MOST_HELD_OUT = 4096
 """Of the validation fold, at most so many records, drawn at random, tell the losses."""
@@ -77,7 +77,8 @@ class HeartTraining:
         self.held_out = some_of(np.flatnonzero(~hearts.train))
         columns = self.rows.shape[1]
         self.pupil = HeartNet(HeartNetConfig(model.parts, columns, dropout=0.0, told=model.told))
-        self.teacher = HeartNet(replace(self.pupil.config, **TEACHER))
+        wide = {"width": run.schedule.teacher_width, "dropout": TEACHER_DROPOUT}
+        self.teacher = HeartNet(replace(self.pupil.config, **wide))
 
     def trained(self) -> tuple[HeartNet, list[dict[str, float]]]:
         """The network, and of each part its loss on the validation fold, and that of its teachers' mean."""

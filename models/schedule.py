@@ -20,6 +20,7 @@ class Schedule:
     heart_steps: int = 1500
     heart_batch: int = 256
     heart_teachers: int = 4
+    teacher_width: int = 512
     pupil_steps: int = 2000
     refine_steps: int = 2000
     strip_steps: int = 3000

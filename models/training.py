@@ -54,6 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = {
         "heart_steps": chosen.heart_steps,
         "heart_teachers": chosen.heart_teachers,
+        "teacher_width": chosen.teacher_width,
         "pupil_steps": chosen.pupil_steps,
         "refine_steps": chosen.refine_steps,
         "strip_steps": chosen.strip_steps,

@@ -46,6 +46,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     say("--heart-steps", type=int, default=Schedule.heart_steps, help="of each network that records teach")
     say("--heart-teachers", type=int, default=Schedule.heart_teachers, help="how many of these")
+    say("--teacher-width", type=int, default=Schedule.teacher_width, help="hidden numbers of each of these")
     say("--pupil-steps", type=int, default=Schedule.pupil_steps, help="of the one that learns from these")
     say(
         "--refine-steps", type=int, default=Schedule.refine_steps, help="to refine its shapes; 0: not refined"
@@ -73,6 +74,7 @@ def _check(chosen: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         parser.error("--straight-depth needs --straight-steps above 0: nothing is straightened else")
     if not (chosen.strip_steps or chosen.warm_start):
         parser.error("--strip-steps 0 needs --warm-start: nothing else holds a strip network")
-    for name, got in (("--heart-teachers", chosen.heart_teachers), ("--pupil-steps", chosen.pupil_steps)):
+    for name in ("--heart-teachers", "--teacher-width", "--pupil-steps"):
+        got = getattr(chosen, name.strip("-").replace("-", "_"))
         if got < 1:
             parser.error(f"{name} must be at least 1, got {got}: leave it out for the default")

@@ -92,13 +92,3 @@ def chromium() -> dict:
     if path is None:
         pytest.skip(NO_CHROMIUM)
     return {"executable_path": path, "args": list(CHROMIUM_FLAGS), "headless": True}
-
-
-@pytest.fixture(scope="module")
-def narrow_teachers():
-    """Trainings in which those that teach the heart's networks are small."""
-    from models import heart_training  # noqa: PLC0415 (most tests need no torch)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(heart_training, "TEACHER", {"width": 64, "dropout": 0.4})
-        yield

@@ -24,9 +24,8 @@ from models.preparation import read_measured, waveforms
 from models.shards import open_shards, prepare_shards
 from models.training import open_records
 
-pytestmark = pytest.mark.usefixtures("narrow_teachers")
 ROOT = Path(__file__).resolve().parent.parent
-HEARTS = "--heart-steps 100 --heart-teachers 2 --pupil-steps 20 --refine-steps 2"
+HEARTS = "--heart-steps 20 --heart-teachers 2 --teacher-width 64 --pupil-steps 20 --refine-steps 2"
 STEPS = f"{HEARTS} --strip-steps 3 --straight-steps 2 --texture-steps 2 --liken-steps 1"
 QUICK = [*STEPS.split(), *"--width 32 --batch 8 --seed 3 --device cpu".split()]
 
@@ -144,7 +143,7 @@ def test_a_texture_alone_needs_something_to_correct(sets, tmp_path, capsys):
     with pytest.raises(SystemExit):
         training.main(command(sets, "ptb-xl", tmp_path, "--strip-steps", "0"))
     assert "--strip-steps 0 needs --warm-start" in capsys.readouterr().err
-    for name in ("--heart-teachers", "--pupil-steps"):
+    for name in ("--heart-teachers", "--teacher-width", "--pupil-steps"):
         with pytest.raises(SystemExit):
             training.main(command(sets, "ptb-xl", tmp_path, name, "0"))
         assert f"{name} must be at least 1, got 0" in capsys.readouterr().err

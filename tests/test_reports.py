@@ -31,14 +31,16 @@ class Counting(Letters):
 
 
 @pytest.fixture(scope="module")
-def made(narrow_teachers, tmp_path_factory):
+def made(tmp_path_factory):
     """A checkpoint trained with an encoder, on a small set in the layout of PTB-XL."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("reports")
     data, measured = write_set(folder / "ptb-xl", "ptb-xl")
     said = ["--data", data, "--measured", measured, "--folder", folder, "--out", folder / "made.safetensors"]
-    quick = "--heart-steps 200 --heart-teachers 2 --pupil-steps 200 --refine-steps 2 --strip-steps 3".split()
-    quick += "--straight-steps 2 --texture-steps 0 --width 32 --batch 8".split()
+    quick = (
+        "--heart-steps 200 --heart-teachers 2 --teacher-width 64 --pupil-steps 200 --refine-steps 2".split()
+    )
+    quick += "--strip-steps 3 --straight-steps 2 --texture-steps 0 --width 32 --batch 8".split()
     quick += ["--device", "cpu", "--text-encoder", "letters"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "load_text_encoder", lambda name: Letters())

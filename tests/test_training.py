@@ -30,14 +30,14 @@ from models.straightening import pupil_of, straightened
 from models.synthetic import Simulator
 from models.training import Run, Schedule, train
 
-pytestmark = pytest.mark.usefixtures("narrow_teachers")
 TEXTS = {
     "normal ECG": {"NORM": 1.0, "SR": 1.0},
     "left bundle branch block": {"CLBBB": 1.0, "SR": 1.0},
     "atrial fibrillation": {"AFIB": 1.0},
     "sinus rhythm | premature ventricular contractions": {"PVC": 1.0, "SR": 1.0},
 }
-HEARTS = {"heart_steps": 100, "heart_batch": 32, "heart_teachers": 2, "pupil_steps": 150, "refine_steps": 2}
+HEARTS = {"heart_steps": 100, "heart_batch": 32, "heart_teachers": 2, "teacher_width": 64}
+HEARTS |= {"pupil_steps": 150, "refine_steps": 2}
 SHORT = {**HEARTS, "strip_batch": 8, "straight_steps": 2, "texture_steps": 2, "liken_steps": 1}
 SMALL = Schedule(strip_steps=2, **SHORT)
 
