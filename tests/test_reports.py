@@ -37,9 +37,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reports")
     data, measured = write_set(folder / "ptb-xl", "ptb-xl")
     said = ["--data", data, "--measured", measured, "--folder", folder, "--out", folder / "made.safetensors"]
-    quick = (
-        "--heart-steps 200 --heart-teachers 2 --teacher-width 64 --pupil-steps 200 --refine-steps 2".split()
-    )
+    quick = "--heart-steps 60 --heart-teachers 2 --teacher-width 64 --pupil-steps 60 --refine-steps 2".split()
     quick += "--strip-steps 3 --straight-steps 2 --texture-steps 0 --width 32 --batch 8".split()
     quick += ["--device", "cpu", "--text-encoder", "letters"]
     with pytest.MonkeyPatch.context() as patch:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -139,6 +140,9 @@ def test_one_small_heart_network_learns_what_wide_ones_learnt(material, tmp_path
     net, losses = trained(tmp_path)
     states = sorted(path.stem for path in tmp_path.glob("heart-0-*.pt"))
     assert states == ["heart-0-0", "heart-0-1", "heart-0-pupil"]
+    (tmp_path / "untaught").mkdir()
+    for path in tmp_path.glob("heart-*-[01].pt"):
+        shutil.copy(path, tmp_path / "untaught")
     _, untaught = trained(tmp_path / "untaught", pupil_steps=1)
     for place, (told, plain) in enumerate(zip(losses, untaught, strict=True)):
         states = [torch.load(tmp_path / f"heart-{place}-{number}.pt", weights_only=True) for number in (0, 1)]
